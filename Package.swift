@@ -1,0 +1,119 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Muster: an audience engine. The targets below stand in the order in which an event meets them; imports point
+// upwards only (docs/architecture.md). `muster` is the one product.
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+// Modules that packages provide, under the names used below.
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "muster",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "muster", targets: ["muster"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C libraries from Debian.
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+
+        // Words everything shares.
+        module("JSON"),
+        module("Model", ["JSON"]),
+        module("Query", ["Model", "JSON"]),
+
+        // The way of an event.
+        module("EventLog", ["Model", "CZstd", grdb, logging]),
+        module(
+            "Ingest",
+            ["JSON", "Model", "EventLog", "CZlib", hummingbird, httpTypes, logging, nioCore]),
+        module("Identity", ["JSON", "Model"]),
+        module("History", ["JSON", "Model"]),
+        module("Evaluation", ["JSON", "Model", "Query", "History"]),
+        module("Store", ["JSON", "Model", grdb, logging]),
+        module(
+            "Engine",
+            ["JSON", "Model", "Query", "EventLog", "Identity", "History", "Evaluation", "Store", crypto, heap, logging]),
+        module("Delivery", ["JSON", "Model", "Store", asyncHTTPClient, nioCore, nioHTTP1, logging, deque]),
+        module("BrazeDestination", ["JSON", "Model", "Delivery"]),
+
+        // What people and programs see.
+        module(
+            "API",
+            [
+                "JSON", "Model", "Query", "Engine", "Store", "Delivery", "BrazeDestination", "Ingest", "EventLog",
+                hummingbird, httpTypes, logging, nioCore, crypto,
+            ]),
+        module("Console", [hummingbird, httpTypes, nioCore], resources: [.embedInCode("Assets")]),
+
+        // Braze, seen from outside: depends on nothing of the engine.
+        module(
+            "BrazeSandbox", ["JSON", hummingbird, httpTypes, logging, nioCore], resources: [.embedInCode("Assets")]),
+
+        .executableTarget(
+            name: "muster",
+            dependencies: [
+                "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination", "API",
+                "Console", "BrazeSandbox", "History", "Query", argumentParser, asyncHTTPClient, hummingbird, logging,
+                serviceLifecycle, nioCore,
+            ],
+            swiftSettings: swiftSettings),
+
+        tests("JSON"),
+        tests("Model", ["JSON"]),
+        tests("Query", ["Model", "JSON"]),
+        tests("EventLog", ["Model", "JSON", grdb]),
+        tests("Ingest", ["JSON", "Model", "EventLog", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
+        tests("Identity", ["JSON", "Model"]),
+        tests("History", ["JSON", "Model"]),
+        tests("Evaluation", ["JSON", "Model", "Query", "History"]),
+        tests("Store", ["JSON", "Model", grdb]),
+        tests("Engine", ["JSON", "Model", "Query", "EventLog", "History", "Store", "Identity"]),
+        tests("Delivery", ["JSON", "Model", "Store", hummingbird, httpTypes, nioCore, asyncHTTPClient]),
+        tests("BrazeDestination", ["JSON", "Model", "Delivery"]),
+        tests("BrazeSandbox", ["JSON", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
+        tests(
+            "API",
+            ["JSON", "Model", "Engine", "Store", "EventLog", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,40 @@
+import JSON
+
+/// One call that a computation makes for one profile towards one destination, as the outbox holds it
+/// (spec: engage §7). It never enters the Log as an event: that is the loop guard.
+public struct Emission: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable {
+        case identify
+        case track
+        case group
+    }
+
+    /// Position in the outbox; `nil` until it is stored. Per destination and profile the order of delivery.
+    public var sequence: Int64?
+    public var destinationID: String
+    public var computationID: String
+    public var computationKey: String
+    public var profile: ProfileOrdinal
+    public var kind: Kind
+    /// `personas_` + 27 characters, a function of computation, profile, transition and ids: a repeat is the same id.
+    public var messageID: String
+    /// The instant of the transition, exact also where time caused it.
+    public var timestamp: Instant
+    /// The whole Segment call (spec: engage §7.2–7.3) as a JSON object in UTF-8.
+    public var payload: [UInt8]
+
+    public init(
+        sequence: Int64? = nil, destinationID: String, computationID: String, computationKey: String,
+        profile: ProfileOrdinal, kind: Kind, messageID: String, timestamp: Instant, payload: [UInt8]
+    ) {
+        self.sequence = sequence
+        self.destinationID = destinationID
+        self.computationID = computationID
+        self.computationKey = computationKey
+        self.profile = profile
+        self.kind = kind
+        self.messageID = messageID
+        self.timestamp = timestamp
+        self.payload = payload
+    }
+}

@@ -1,0 +1,39 @@
+import JSON
+
+/// One entry of the Log: everything that ever happened, in its durable order. Offsets are dense from 0.
+public struct LogRecord: Sendable, Hashable {
+    public let offset: Int64
+    public let entry: LogEntry
+
+    public init(offset: Int64, entry: LogEntry) {
+        self.offset = offset
+        self.entry = entry
+    }
+}
+
+/// What a log record says.
+public enum LogEntry: Sendable, Hashable {
+    case call(Call)
+    /// A change of definitions or an order to delete, with the instant at which it was accepted.
+    case command(Command, receivedAt: Instant)
+
+    public var receivedAt: Instant {
+        switch self {
+        case .call(let call): call.receivedAt
+        case .command(_, let receivedAt): receivedAt
+        }
+    }
+}
+
+/// A change that people make. It goes through the Log like a call, so state stays a function of the Log.
+public enum Command: Sendable, Hashable {
+    case putSource(Source)
+    case deleteSource(id: String)
+    case putDestination(Destination)
+    case deleteDestination(id: String)
+    /// Creates the computation, or replaces name, description, query, options and enabled of an existing one.
+    case putComputation(Computation)
+    case deleteComputation(id: String)
+    case connect(computationID: String, Connection)
+    case disconnect(computationID: String, destinationID: String)
+}

@@ -1,0 +1,4 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Hummingbird
+@main struct Muster: ParsableCommand { func run() throws { print("hi") } }
