@@ -60,9 +60,10 @@ private struct TreeParser {
         case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
         case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
         case UInt8(ascii: "n"): return try parseWord("null", .null)
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try parseNumber())
         case nil: throw error("expected a value, found the end")
-        default: throw error("expected a value")
+        case let byte?:
+            guard byte == UInt8(ascii: "-") || (0x30...0x39).contains(byte) else { throw error("expected a value") }
+            return .number(try parseNumber())
         }
     }
 

@@ -1,4 +1,4 @@
-import JSON
+public import JSON
 
 // How definitions are written in the Log and in the state file. Readers accept what older versions wrote: a missing
 // member takes its default. The shapes of the public API are the API module's own.

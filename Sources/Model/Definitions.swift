@@ -1,4 +1,4 @@
-import JSON
+public import JSON
 
 /// Where calls come from: one website, app or server with a write key of its own.
 public struct Source: Sendable, Hashable {
