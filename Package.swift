@@ -62,7 +62,7 @@ let package = Package(
         module("Query", ["Model", "JSON"]),
 
         // The way of an event.
-        module("EventLog", ["Model", "CZstd", grdb, logging]),
+        module("EventLog", ["JSON", "Model", "CZstd", grdb, deque]),
         module(
             "Ingest",
             ["JSON", "Model", "EventLog", "CZlib", hummingbird, httpTypes, logging, nioCore]),
