@@ -16,6 +16,7 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -69,7 +70,7 @@ let package = Package(
         module("Identity", ["JSON", "Model"]),
         module("History", ["JSON", "Model"]),
         module("Evaluation", ["JSON", "Model", "Query", "History"]),
-        module("Store", ["JSON", "Model", grdb, logging]),
+        module("Store", ["JSON", "Model", grdb, grdbSQLite, logging]),
         module(
             "Engine",
             ["JSON", "Model", "Query", "EventLog", "Identity", "History", "Evaluation", "Store", crypto, heap, logging]),
