@@ -1,0 +1,116 @@
+import Evaluation
+import JSON
+import Model
+import Query
+
+/// The dense number of a computation, in order of creation; never reused.
+struct ComputationNumber: Hashable, Comparable, Sendable {
+    let rawValue: UInt32
+
+    static func < (left: ComputationNumber, right: ComputationNumber) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// The value of one computation on one profile.
+struct ComputedState: Sendable, Equatable {
+    /// `true`/`false` for audiences; for traits the value, `.null` where it fell away.
+    var value: JSONValue
+    /// When the value came about.
+    var since: Instant
+    /// How often the value changed; part of emission ids.
+    var transition: Int
+    /// Fingerprints of the id combinations that have been told the value (spec: engage §7.4).
+    var told: [UInt64] = []
+
+    /// Whether the value says something that a newly known id has to be told.
+    var isTelling: Bool { value != .null && value != .bool(false) }
+}
+
+/// One audience or computed trait with everything that it has come to.
+final class RegisteredComputation {
+    let number: ComputationNumber
+    var definition: Computation
+    var compiled: CompiledQuery
+    var dependencies: Dependencies
+    /// Position in dependency order: greater than that of every computation whose key the query reads.
+    var rank = 0
+    /// A deleted computation keeps its values, which show as custom traits (spec: engage §1.6), and its key, which is
+    /// never given again (§2.10).
+    var deletedAt: Instant?
+    var states: [ProfileOrdinal: ComputedState] = [:]
+    /// How many profiles are members, or hold a value.
+    var size = 0
+
+    init(number: ComputationNumber, definition: Computation, compiled: CompiledQuery, dependencies: Dependencies) {
+        self.number = number
+        self.definition = definition
+        self.compiled = compiled
+        self.dependencies = dependencies
+    }
+
+    var isActive: Bool { definition.enabled && deletedAt == nil }
+
+    func setState(_ state: ComputedState?, of profile: ProfileOrdinal) {
+        let was = states[profile]?.isTelling ?? false
+        states[profile] = state
+        let isNow = state?.isTelling ?? false
+        size += (isNow ? 1 : 0) - (was ? 1 : 0)
+    }
+}
+
+/// All computations, with the inverted indexes that tell which ones an input can touch (design §2).
+struct Registry {
+    private(set) var all: [RegisteredComputation] = []
+    private var byID: [String: RegisteredComputation] = [:]
+    private var byKey: [String: RegisteredComputation] = [:]
+    private var byEvent: [String: [RegisteredComputation]] = [:]
+    private var byTraitKey: [String: [RegisteredComputation]] = [:]
+    /// Active ones in dependency order.
+    private(set) var active: [RegisteredComputation] = []
+
+    func computation(id: String) -> RegisteredComputation? { byID[id] }
+    func computation(key: String) -> RegisteredComputation? { byKey[key] }
+    subscript(number: ComputationNumber) -> RegisteredComputation { all[Int(number.rawValue)] }
+
+    /// Active computations whose query reads this event.
+    func touched(byEvent name: String) -> [RegisteredComputation] { byEvent[name] ?? [] }
+    /// Active computations whose query reads this trait or audience key.
+    func touched(byTrait key: String) -> [RegisteredComputation] { byTraitKey[key] ?? [] }
+
+    var nextNumber: ComputationNumber { ComputationNumber(rawValue: UInt32(all.count)) }
+
+    mutating func add(_ computation: RegisteredComputation) {
+        precondition(computation.number == nextNumber, "computations are numbered in order of creation")
+        all.append(computation)
+        byID[computation.definition.id] = computation
+        byKey[computation.definition.key] = computation
+        reindex()
+    }
+
+    /// After a change of a query, of `enabled` or of `deletedAt`.
+    mutating func reindex() {
+        for computation in all { computation.rank = 0 }
+        // Keys in a query that no computation has are custom traits. Cycles were refused when the query was accepted.
+        func rank(_ computation: RegisteredComputation) -> Int {
+            if computation.rank > 0 { return computation.rank }
+            let below = computation.dependencies.traitKeys.sorted().compactMap { byKey[$0] }
+                .filter { $0 !== computation }
+            computation.rank = (below.map { rank($0) }.max() ?? 0) + 1
+            return computation.rank
+        }
+        for computation in all { _ = rank(computation) }
+        active = all.filter(\.isActive).sorted { ($0.rank, $0.number) < ($1.rank, $1.number) }
+        byEvent = [:]
+        byTraitKey = [:]
+        for computation in active {
+            for event in computation.dependencies.eventNames { byEvent[event, default: []].append(computation) }
+            for key in computation.dependencies.traitKeys { byTraitKey[key, default: []].append(computation) }
+        }
+    }
+
+    /// What each computation reads, for the detection of cycles.
+    var traitKeysByKey: [String: Set<String>] {
+        Dictionary(
+            uniqueKeysWithValues: all.filter { $0.deletedAt == nil }
+                .map { ($0.definition.key, $0.dependencies.traitKeys) })
+    }
+}

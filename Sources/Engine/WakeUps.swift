@@ -1,0 +1,59 @@
+import HeapModule
+import Model
+
+/// At which instants which profile must be looked at again: at most one per (computation, profile), design §4.
+///
+/// A wake-up may be too early and never too late, so an armed one is left alone when the next change moves further
+/// away: firing early costs one evaluation, rewriting on every event would cost throughput.
+struct WakeUps {
+    struct Key: Hashable {
+        let computation: ComputationNumber
+        let profile: ProfileOrdinal
+    }
+
+    private struct Entry: Comparable {
+        let due: Instant
+        let key: Key
+
+        /// The order of firing: by time, then by dependency rank (numbers follow it only within one instant, the
+        /// engine re-evaluates dependents itself), then by profile. Nothing here depends on hashing.
+        static func < (left: Entry, right: Entry) -> Bool {
+            (left.due, left.key.computation.rawValue, left.key.profile.rawValue)
+                < (right.due, right.key.computation.rawValue, right.key.profile.rawValue)
+        }
+    }
+
+    private var armed: [Key: Instant] = [:]
+    private var heap = Heap<Entry>()
+
+    var count: Int { armed.count }
+
+    /// The earliest due instant.
+    mutating func nextDue() -> Instant? {
+        while let entry = heap.min {
+            if armed[entry.key] == entry.due { return entry.due }
+            heap.removeMin()
+        }
+        return nil
+    }
+
+    /// Arms for `due` unless an earlier wake-up stands. Returns whether anything changed.
+    mutating func arm(_ key: Key, due: Instant) -> Bool {
+        if let standing = armed[key], standing <= due { return false }
+        armed[key] = due
+        heap.insert(Entry(due: due, key: key))
+        return true
+    }
+
+    /// Takes out the first wake-up due at or before `limit`.
+    mutating func popDue(by limit: Instant) -> (key: Key, due: Instant)? {
+        guard let due = nextDue(), due <= limit, let entry = heap.popMin() else { return nil }
+        armed[entry.key] = nil
+        return (entry.key, entry.due)
+    }
+
+    /// Disarms; returns whether one was armed. The heap drops its entry when it comes up.
+    mutating func disarm(_ key: Key) -> Bool { armed.removeValue(forKey: key) != nil }
+
+    func due(_ key: Key) -> Instant? { armed[key] }
+}
