@@ -16,14 +16,13 @@ struct IDCombination: Hashable {
     var email: String?
     var anonymousID: String?
 
-    /// FNV-1a over the parts: remembers, in eight bytes, that this combination has been told a value.
-    var fingerprint: UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for part in [userID, email, anonymousID] {
-            for byte in (part ?? "\u{1}").utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-            hash = (hash ^ 0) &* 0x100_0000_01b3
+    func contains(_ identifier: Identifier) -> Bool {
+        switch identifier.type {
+        case "user_id": userID == identifier.value
+        case "email": email == identifier.value
+        case "anonymous_id": anonymousID == identifier.value
+        default: false
         }
-        return hash
     }
 }
 

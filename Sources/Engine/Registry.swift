@@ -18,8 +18,6 @@ struct ComputedState: Sendable, Equatable {
     var since: Instant
     /// How often the value changed; part of emission ids.
     var transition: Int
-    /// Fingerprints of the id combinations that have been told the value (spec: engage §7.4).
-    var told: [UInt64] = []
 
     /// Whether the value says something that a newly known id has to be told.
     var isTelling: Bool { value != .null && value != .bool(false) }
@@ -33,9 +31,6 @@ final class RegisteredComputation {
     var dependencies: Dependencies
     /// Position in dependency order: greater than that of every computation whose key the query reads.
     var rank = 0
-    /// A deleted computation keeps its values, which show as custom traits (spec: engage §1.6), and its key, which is
-    /// never given again (§2.10).
-    var deletedAt: Instant?
     var states: [ProfileOrdinal: ComputedState] = [:]
     /// How many profiles are members, or hold a value.
     var size = 0
@@ -47,7 +42,7 @@ final class RegisteredComputation {
         self.dependencies = dependencies
     }
 
-    var isActive: Bool { definition.enabled && deletedAt == nil }
+    var isActive: Bool { definition.enabled && definition.deletedAt == nil }
 
     func setState(_ state: ComputedState?, of profile: ProfileOrdinal) {
         let was = states[profile]?.isTelling ?? false
@@ -110,7 +105,7 @@ struct Registry {
     /// What each computation reads, for the detection of cycles.
     var traitKeysByKey: [String: Set<String>] {
         Dictionary(
-            uniqueKeysWithValues: all.filter { $0.deletedAt == nil }
+            uniqueKeysWithValues: all.filter { $0.definition.deletedAt == nil }
                 .map { ($0.definition.key, $0.dependencies.traitKeys) })
     }
 }

@@ -92,6 +92,7 @@ extension Computation {
             ],
             "createdAt": createdAt.stored, "updatedAt": updatedAt.stored,
             "connections": .array(connections.map(\.json)),
+            "deletedAt": deletedAt?.stored ?? .null,
         ]
     }
 
@@ -111,7 +112,8 @@ extension Computation {
             key: try json.text("key"), name: try json.text("name"), description: json["description"]?.string ?? "",
             query: try json.text("query"), enabled: json["enabled"]?.bool ?? true, options: options,
             createdAt: try json.instant("createdAt"), updatedAt: try json.instant("updatedAt"),
-            connections: connections)
+            connections: connections,
+            deletedAt: json["deletedAt"]?.integer.map { Instant(milliseconds: Int64($0)) })
     }
 }
 

@@ -68,6 +68,9 @@ public struct Computation: Sendable, Hashable {
     public var createdAt: Instant
     public var updatedAt: Instant
     public var connections: [Connection]
+    /// A deleted computation stays known: its values show as custom traits and its key is never given again
+    /// (spec: engage §1.6, §2.10).
+    public var deletedAt: Instant?
 
     public struct Options: Sendable, Hashable {
         /// Whether events from before the creation count (the seed's *Historical Backfill*).
@@ -95,7 +98,7 @@ public struct Computation: Sendable, Hashable {
     public init(
         id: String, kind: Kind, level: Level = .users, key: String, name: String, description: String = "",
         query: String, enabled: Bool = true, options: Options = Options(), createdAt: Instant,
-        updatedAt: Instant? = nil, connections: [Connection] = []
+        updatedAt: Instant? = nil, connections: [Connection] = [], deletedAt: Instant? = nil
     ) {
         self.id = id
         self.kind = kind
@@ -109,6 +112,7 @@ public struct Computation: Sendable, Hashable {
         self.createdAt = createdAt
         self.updatedAt = updatedAt ?? createdAt
         self.connections = connections
+        self.deletedAt = deletedAt
     }
 }
 
