@@ -4,12 +4,13 @@ import PackageDescription
 // Muster: an audience engine. The targets below stand in the order in which an event meets them; imports point
 // upwards only (docs/architecture.md). `muster` is the one product.
 
-let swiftSettings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-]
+let swiftSettings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ] + (Context.environment["MUSTER_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)])
 
 // Modules that packages provide, under the names used below.
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -90,12 +91,15 @@ let package = Package(
         module(
             "BrazeSandbox", ["JSON", hummingbird, httpTypes, logging, nioCore], resources: [.embedInCode("Assets")]),
 
+        // An invented shop, for `muster demo`, tests and measurements.
+        module("DemoShop", ["JSON", "Model"]),
+
         .executableTarget(
             name: "muster",
             dependencies: [
                 "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination", "API",
-                "Console", "BrazeSandbox", "History", "Query", argumentParser, asyncHTTPClient, hummingbird, logging,
-                serviceLifecycle, nioCore,
+                "Console", "BrazeSandbox", "DemoShop", "History", "Query", argumentParser, asyncHTTPClient, hummingbird,
+                logging, serviceLifecycle, nioCore,
             ],
             swiftSettings: swiftSettings),
 
@@ -112,6 +116,7 @@ let package = Package(
         tests("Delivery", ["JSON", "Model", "Store", hummingbird, httpTypes, nioCore, asyncHTTPClient]),
         tests("BrazeDestination", ["JSON", "Model", "Delivery"]),
         tests("BrazeSandbox", ["JSON", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
+        tests("DemoShop", ["JSON", "Model"]),
         tests(
             "API",
             ["JSON", "Model", "Engine", "Store", "EventLog", hummingbird, hummingbirdTesting, httpTypes, nioCore]),

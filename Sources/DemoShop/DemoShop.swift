@@ -1,0 +1,98 @@
+public import Model
+
+/// What the demo shop is made from. The same plan always gives the same bytes.
+public struct ShopPlan: Sendable, Hashable {
+    public var seed: UInt64
+    /// The end of the season: nothing is dated later.
+    public var now: Instant
+    /// People who sign in at some time and so become known.
+    public var customers: Int
+    /// Visitors who never sign in.
+    public var passersby: Int
+    /// The length of the season in days, at least 70 (the dormant need 61 of silence).
+    public var days: Int
+
+    public init(
+        now: Instant, seed: UInt64 = 20_261_124, customers: Int = 11_000, passersby: Int = 5000, days: Int = 180
+    ) {
+        self.now = now
+        self.seed = seed
+        self.customers = customers
+        self.passersby = passersby
+        self.days = max(70, days)
+    }
+}
+
+/// An invented clothes shop with half a year of customers, for `muster demo`, tests and measurements.
+///
+/// It promises: the same plan gives the same messages, byte for byte and with the same message ids, so that loading it a
+/// second time changes nothing; messages stand in the order in which they would have arrived, which for some phones is
+/// hours after they happened; every message is one a Segment client could have sent (spec: collection §2.9, §3.1).
+///
+/// In it are old customers and new ones, anonymous visitors some of whom sign in later or on a second device, few heavy
+/// buyers and many who came once, people who bought and then fell silent, a weekly newsletter, and support tickets.
+public struct DemoShop: Sendable {
+    public let plan: ShopPlan
+    private let happenings: [Happening]
+    private let carts: [Cart]
+    private let writer: MessageWriter
+
+    public init(_ plan: ShopPlan) {
+        self.plan = plan
+        let season = Season(end: plan.now, days: plan.days)
+        let newsletters = season.newsletters
+        var happenings: [Happening] = []
+        var carts: [Cart] = []
+        happenings.reserveCapacity(35 * plan.customers + 4 * plan.passersby)
+        for index in 0..<plan.customers + plan.passersby {
+            var random = SplitMix64(seed: plan.seed, part: index)
+            let person = Person(index: index, plan: plan, random: &random)
+            var life = Life(of: person, random: random, firstCart: carts.count)
+            life.run(season, newsletters: newsletters)
+            for happening in life.happenings
+            where happening.arrival <= plan.now && happening.timestamp >= season.start {
+                happenings.append(happening)
+            }
+            carts += life.carts
+        }
+        happenings.sort { left, right in
+            (left.arrival.milliseconds, left.person, left.place)
+                < (right.arrival.milliseconds, right.person, right.place)
+        }
+        self.happenings = happenings
+        self.carts = carts
+        writer = MessageWriter(plan: plan, prefix: "shop")
+    }
+
+    /// How many messages the shop sends.
+    public var count: Int { happenings.count }
+
+    /// Names and prices of what is on sale.
+    public static var productNames: [String] { Catalogue.products.map(\.name) }
+
+    /// Message `index` in the order of arrival: a Segment call as a JSON object in UTF-8.
+    public func message(at index: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        append(index, to: &bytes)
+        return bytes
+    }
+
+    /// The body of a request to `/v1/batch` with the messages in `range`, without a write key.
+    public func batch(_ range: Range<Int>) -> [UInt8] {
+        var bytes = Array("{\"batch\":[".utf8)
+        bytes.reserveCapacity(700 * range.count)
+        for index in range {
+            if index > range.lowerBound { bytes.append(UInt8(ascii: ",")) }
+            append(index, to: &bytes)
+        }
+        bytes.append(contentsOf: "]}".utf8)
+        return bytes
+    }
+
+    private func append(_ index: Int, to bytes: inout [UInt8]) {
+        let happening = happenings[index]
+        var random = SplitMix64(seed: plan.seed, part: Int(happening.person))
+        let person = Person(index: Int(happening.person), plan: plan, random: &random)
+        writer.write(happening, person, carts, to: &bytes)
+    }
+}
