@@ -6,7 +6,8 @@ import Synchronization
 
 extension EventLog {
     /// At most `limit` records from `offset` on; fewer only at the end of the Log or where a batch of blocks ends, none
-    /// at the end. Throws `EventLogError.corrupt` where the file is damaged.
+    /// at the end. Throws `EventLogError.corrupt` where the record at `offset` is damaged; damage further on ends the
+    /// result before it.
     ///
     /// Made for reading in order: a block is decompressed once, the newest ones never. One call returns at most about
     /// 16 MiB of blocks beyond its first, so a large limit does not cost unbounded memory.
@@ -18,11 +19,17 @@ extension EventLog {
         records.reserveCapacity(min(limit, Int(max(0, min(end - offset, 4096)))))
         var bytes = 0
         while records.count < limit, next < end, bytes < 16 << 20 {
-            let block = try block(holding: next)
-            let last = min(block.endOffset, next + Int64(limit - records.count))
-            try block.records(in: next..<last, into: &records)
-            next = last
-            bytes += block.bytes.count
+            do {
+                let block = try block(holding: next)
+                let last = min(block.endOffset, next + Int64(limit - records.count))
+                try block.records(in: next..<last, into: &records)
+                next = last
+                bytes += block.bytes.count
+            } catch {
+                // What is whole before the damage is given; the next read meets the damage first.
+                if next == offset { throw error }
+                return Array(records.prefix { $0.offset < next })
+            }
         }
         return records
     }
@@ -96,18 +103,22 @@ extension EventLog {
                 firstOffset: row["first_offset"], count: row["count"], receivedMin: row["received_min"],
                 receivedMax: row["received_max"], rawBytes: row["raw_bytes"],
                 checksum: UInt64(bitPattern: row["checksum"]))
-            let block = try row.withUnsafeData(named: "data") { data in
-                // An empty blob comes as nil.
-                guard let data else {
-                    throw EventLogError.corrupt(offset: header.firstOffset, reason: "the block has no data")
+            do {
+                let block = try row.withUnsafeData(named: "data") { data in
+                    // An empty blob comes as nil.
+                    guard let data else {
+                        throw EventLogError.corrupt(offset: header.firstOffset, reason: "the block has no data")
+                    }
+                    return try data.withUnsafeBytes { try open($0, header: header) }
                 }
-                return try data.withUnsafeBytes { try open($0, header: header) }
+                if let last = blocks.last, last.endOffset != block.firstOffset { break }
+                blocks.append(block)
+                bytes += block.bytes.count
+            } catch {
+                // Damage behind the block that was asked for is the next reader's to meet.
+                if blocks.isEmpty { throw error }
+                break
             }
-            if let last = blocks.last, last.endOffset != block.firstOffset {
-                throw EventLogError.corrupt(offset: last.endOffset, reason: "no block holds this record")
-            }
-            blocks.append(block)
-            bytes += block.bytes.count
         }
         return blocks
     }
