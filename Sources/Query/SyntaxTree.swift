@@ -82,13 +82,29 @@ public struct Duration: Sendable, Hashable {
         self.unit = unit
     }
 
+    /// Saturates far above `maximum`, so that arithmetic with it can't overflow.
     public var span: Instant.Span {
-        switch unit {
-        case .second: .seconds(count)
-        case .minute: .minutes(count)
-        case .hour: .hours(count)
-        case .day: .days(count)
-        case .week: .days(count * 7)
+        let (milliseconds, isTooLarge) = count.multipliedReportingOverflow(by: unit.milliseconds)
+        if isTooLarge || milliseconds.magnitude > Duration.saturation.magnitude {
+            return Instant.Span(milliseconds: count < 0 ? -Duration.saturation : Duration.saturation)
+        }
+        return Instant.Span(milliseconds: milliseconds)
+    }
+
+    /// The longest length of time that a query may name: 36,500 days, about 100 years.
+    public static let maximum = Instant.Span.days(36_500)
+
+    private static let saturation: Int64 = 1 << 53
+}
+
+extension Duration.Unit {
+    var milliseconds: Int64 {
+        switch self {
+        case .second: 1000
+        case .minute: 60_000
+        case .hour: 3_600_000
+        case .day: 86_400_000
+        case .week: 604_800_000
         }
     }
 }
