@@ -1,3 +1,4 @@
+import JSON
 public import Model
 
 /// What the demo shop is made from. The same plan always gives the same bytes.
@@ -72,27 +73,29 @@ public struct DemoShop: Sendable {
 
     /// Message `index` in the order of arrival: a Segment call as a JSON object in UTF-8.
     public func message(at index: Int) -> [UInt8] {
-        var bytes: [UInt8] = []
-        append(index, to: &bytes)
-        return bytes
-    }
-
-    /// The body of a request to `/v1/batch` with the messages in `range`, without a write key.
-    public func batch(_ range: Range<Int>) -> [UInt8] {
-        var bytes = Array("{\"batch\":[".utf8)
-        bytes.reserveCapacity(700 * range.count)
-        for index in range {
-            if index > range.lowerBound { bytes.append(UInt8(ascii: ",")) }
-            append(index, to: &bytes)
-        }
-        bytes.append(contentsOf: "]}".utf8)
-        return bytes
-    }
-
-    private func append(_ index: Int, to bytes: inout [UInt8]) {
         let happening = happenings[index]
         var random = SplitMix64(seed: plan.seed, part: Int(happening.person))
         let person = Person(index: Int(happening.person), plan: plan, random: &random)
-        writer.write(happening, person, carts, to: &bytes)
+        return writer.message(happening, person, carts)
+    }
+
+    /// The body of a request to `/v1/batch` with the messages in `range`.
+    public func batch(_ range: Range<Int>, writeKey: String) -> [UInt8] {
+        Self.envelope(range.lazy.map { message(at: $0) }, writeKey: writeKey)
+    }
+
+    /// Messages as the body of a request to `/v1/batch`.
+    public static func envelope(_ messages: some Sequence<[UInt8]>, writeKey: String) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.write(raw: "{\"writeKey\":")
+        writer.write(string: writeKey)
+        writer.write(raw: ",\"batch\":[")
+        var bytes = writer.bytes
+        for (index, message) in messages.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            bytes.append(contentsOf: message)
+        }
+        bytes.append(contentsOf: "]}".utf8)
+        return bytes
     }
 }

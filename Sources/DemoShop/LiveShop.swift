@@ -47,11 +47,7 @@ public struct LiveShop: Sendable {
                     < (right.happening.timestamp.milliseconds, right.happening.person, right.happening.place)
             }
         pending.removeAll { $0.happening.timestamp <= now }
-        return due.map { entry in
-            var bytes: [UInt8] = []
-            writer.write(entry.happening, entry.person, entry.carts, to: &bytes)
-            return bytes
-        }
+        return due.map { writer.message($0.happening, $0.person, $0.carts) }
     }
 
     private mutating func startVisit(at now: Instant) {

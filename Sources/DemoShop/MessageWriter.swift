@@ -13,7 +13,7 @@ struct MessageWriter: Sendable {
         seasonStart = plan.now - .days(Int64(plan.days))
     }
 
-    func write(_ happening: Happening, _ person: Person, _ carts: [Cart], to bytes: inout [UInt8]) {
+    func message(_ happening: Happening, _ person: Person, _ carts: [Cart]) -> [UInt8] {
         var writer = JSONWriter()
         writer.write(raw: "{\"type\":\"")
         writer.write(raw: happening.action.type(on: happening.origin))
@@ -28,7 +28,7 @@ struct MessageWriter: Sendable {
         writer.write(raw: ",\"context\":")
         writer.write(context(of: happening, person))
         writer.write(raw: "}")
-        bytes.append(contentsOf: writer.bytes)
+        return writer.bytes
     }
 
     private func write(_ action: Happening.Action, _ person: Person, _ carts: [Cart], _ writer: inout JSONWriter) {

@@ -1,4 +1,5 @@
 import ArgumentParser
 import AsyncHTTPClient
 import Hummingbird
+
 @main struct Muster: ParsableCommand { func run() throws { print("hi") } }

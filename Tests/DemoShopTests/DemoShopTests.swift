@@ -26,17 +26,17 @@ import Testing
         #expect(again.count == Self.small.count)
         for start in stride(from: 0, to: again.count, by: 1000) {
             let range = start..<min(start + 100, again.count)
-            #expect(again.batch(range) == Self.small.batch(range))
+            #expect(again.batch(range, writeKey: "k") == Self.small.batch(range, writeKey: "k"))
         }
         let other = DemoShop(ShopPlan(now: Self.now, seed: 7, customers: 500, passersby: 200))
-        #expect(other.batch(0..<100) != Self.small.batch(0..<100))
+        #expect(other.batch(0..<100, writeKey: "k") != Self.small.batch(0..<100, writeKey: "k"))
     }
 
     @Test("The bytes stay the same on every platform: whoever changes the generator changes this number on purpose")
     func pinned() {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in Self.small.batch(0..<500) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        #expect(hash == 7_386_281_086_260_454_408)
+        for byte in Self.small.batch(0..<500, writeKey: "k") { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        #expect(hash == 15_539_566_474_026_249_419)
     }
 
     @Test("Every message is a call that a Segment client could have sent")
