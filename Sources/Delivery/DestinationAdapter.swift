@@ -1,0 +1,100 @@
+public import JSON
+public import Model
+
+// Delivery empties the outbox towards destinations.
+//
+// Emissions leave the outbox in their order, become objects of a destination's requests, and are settled: delivered,
+// filtered because the destination already has the value, superseded by a newer value before they left, refused for a
+// reason of their own, or parked with the destination's words. What this module promises:
+//
+// * Per destination and person the order is kept: at most one request about a person is under way.
+// * Nothing is lost. An emission leaves the outbox in the transaction that records what became of it; after a crash
+//   the outbox is read again. Nothing that a destination acknowledged is sent twice, save events whose answer was
+//   lost: those may arrive twice, which is said on the attempt and counted (design §7).
+// * A destination's limits are never exceeded, and one dead destination never slows another.
+// * Every request and every local decision is recorded for the debugger.
+//
+// Read in this order: `DestinationAdapter` (what a kind of destination must tell), `DeliveryQueue` (the state machine
+// of one destination, pure: time and chance come in), `DestinationRunner` (its owner, which does the I/O), and
+// `DeliveryService` (one runner per destination).
+
+/// What Delivery needs to know of one kind of destination. A value is one configured destination: settings that
+/// passed validation.
+///
+/// Adapters are pure: they turn emissions into objects, objects into requests, and answers into verdicts. Queueing,
+/// pacing, retries and records are Delivery's. `docs/destinations.md` tells how to write one.
+public protocol DestinationAdapter: Sendable {
+    /// The kind under which definitions name it: `Destination.kind`.
+    static var kind: String { get }
+
+    /// Names of settings that hold secrets. They are never recorded or shown.
+    static var secretSettings: Set<String> { get }
+
+    /// Validates settings. The error names the field and the remedy.
+    init(settings: JSONObject) throws(SettingsError)
+
+    var limits: DestinationLimits { get }
+
+    /// Names the place that holds what was acknowledged, for example host and a hash of the key. When it changes, no
+    /// value counts as acknowledged any more.
+    var ledgerScope: String { get }
+
+    /// What the emission means to this destination.
+    func map(_ emission: Emission) -> Mapping
+
+    /// The request that carries the objects, in this order.
+    func request(for objects: [OutgoingObject]) -> DestinationRequest
+
+    /// What an answer means for the objects that were sent, in the order they were sent.
+    func interpret(_ response: DestinationResponse, to objects: [OutgoingObject]) -> Verdict
+
+    /// A request that tests settings and changes nothing at the destination; `nil` if there is none.
+    var probe: DestinationRequest? { get }
+
+    /// What the answer to `probe` says about the settings.
+    func interpretProbe(_ response: DestinationResponse) -> ProbeVerdict
+}
+
+extension DestinationAdapter {
+    public static var secretSettings: Set<String> { [] }
+    public var probe: DestinationRequest? { nil }
+    public func interpretProbe(_ response: DestinationResponse) -> ProbeVerdict { .working }
+}
+
+/// A setting that can't be used.
+public struct SettingsError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The name of the setting.
+    public var field: String
+    /// What is wrong, without the value of a secret.
+    public var message: String
+    /// What to do.
+    public var remedy: String
+
+    public init(field: String, message: String, remedy: String) {
+        self.field = field
+        self.message = message
+        self.remedy = remedy
+    }
+
+    public var description: String { "\(field): \(message). \(remedy)" }
+}
+
+/// What a destination takes.
+public struct DestinationLimits: Sendable, Hashable {
+    /// Objects of all arrays of one request together, at least 1.
+    public var objectsPerRequest: Int
+    /// Bytes of a request's body.
+    public var bytesPerRequest: Int
+    /// Bytes of one object as JSON.
+    public var bytesPerObject: Int
+    /// Requests per second, sustained.
+    public var requestsPerSecond: Double
+
+    public init(objectsPerRequest: Int, bytesPerRequest: Int, bytesPerObject: Int, requestsPerSecond: Double) {
+        precondition(objectsPerRequest >= 1 && requestsPerSecond > 0, "a destination takes something")
+        self.objectsPerRequest = objectsPerRequest
+        self.bytesPerRequest = bytesPerRequest
+        self.bytesPerObject = bytesPerObject
+        self.requestsPerSecond = requestsPerSecond
+    }
+}

@@ -1,0 +1,67 @@
+public import JSON
+
+/// What one emission means to a destination.
+public enum Mapping: Sendable, Hashable {
+    /// Sets values of a person: only the latest value of each name matters.
+    case update(person: String, AttributeUpdate)
+    /// Tells of something that happened, in one or more objects that travel in the same request.
+    case occurrence(person: String, Occurrence)
+    /// Can't be sent, ever: the reason in words for people.
+    case refused(reason: String)
+}
+
+/// Values to set for one person. While it waits, newer updates of the same person supersede it name by name.
+public struct AttributeUpdate: Sendable, Hashable {
+    /// The array of the request that the object stands in.
+    public var array: String
+    /// Members that every object about this person carries: identifiers and switches.
+    public var identity: JSONObject
+    /// The values by name. A name whose value the destination has already acknowledged is left out.
+    public var values: JSONObject
+    /// Names among `values` that travel with any other change, though alone they cause an object only when they
+    /// changed: an e-mail address beside a user id.
+    public var companions: Set<String>
+    /// Names among `values` that are sent even when unchanged.
+    public var pinned: Set<String>
+
+    public init(
+        array: String, identity: JSONObject, values: JSONObject, companions: Set<String> = [],
+        pinned: Set<String> = []
+    ) {
+        self.array = array
+        self.identity = identity
+        self.values = values
+        self.companions = companions
+        self.pinned = pinned
+    }
+}
+
+/// Something that happened. Never merged, never left out.
+public struct Occurrence: Sendable, Hashable {
+    public var objects: [OutgoingObject]
+    /// Names of values that this changes in a way that can't be predicted (`{"inc": 1}`): afterwards their value
+    /// counts as unknown.
+    public var touchedNames: Set<String>
+
+    public init(objects: [OutgoingObject], touchedNames: Set<String> = []) {
+        self.objects = objects
+        self.touchedNames = touchedNames
+    }
+}
+
+/// One object of a request.
+public struct OutgoingObject: Sendable, Hashable {
+    /// The array it stands in, for example `attributes`.
+    public var array: String
+    /// The object as JSON in UTF-8.
+    public var json: [UInt8]
+
+    public init(array: String, json: [UInt8]) {
+        self.array = array
+        self.json = json
+    }
+
+    public init(array: String, _ object: JSONObject) {
+        self.init(array: array, json: JSONValue.object(object).utf8)
+    }
+}

@@ -1,0 +1,179 @@
+import DequeModule
+import JSON
+
+/// What waits for one person at one destination, in the order of the outbox.
+///
+/// At any time each value name occurs in at most one waiting update of the same identity: a newer one has taken it
+/// over. Emissions whose names were all taken over are superseded. Occurrences are never touched.
+struct PersonQueue: Sendable {
+    private(set) var updates: Deque<QueueItem> = []
+    private(set) var occurrences: Deque<QueueItem> = []
+    private(set) var occurrenceObjects = 0
+
+    /// What the destination is known to hold. Kept while anything about the person waits or is under way.
+    var known: [String: Acknowledged] = [:]
+    var isInFlight = false
+
+    var isEmpty: Bool { updates.isEmpty && occurrences.isEmpty }
+    var count: Int { updates.count + occurrences.count }
+    /// About how many objects a request with everything would hold.
+    var objectEstimate: Int { occurrenceObjects + (updates.isEmpty ? 0 : 1) }
+
+    /// Adds an emission at its place and returns those that are now superseded, each with the sequence that took over.
+    mutating func insert(_ item: QueueItem) -> [(emission: EmissionReference, by: Int64)] {
+        switch item.content {
+        case .occurrence(let occurrence):
+            occurrenceObjects += occurrence.objects.count
+            occurrences.insert(item, at: Self.place(of: item, in: occurrences))
+            return []
+        case .update(let update):
+            let place = Self.place(of: item, in: updates)
+            updates.insert(item, at: place)
+            return coalesce(around: place, identity: update.identity, array: update.array)
+        }
+    }
+
+    /// Lets newer updates take names from the one at `place`, and it from older ones.
+    private mutating func coalesce(
+        around place: Int, identity: JSONObject, array: String
+    ) -> [(emission: EmissionReference, by: Int64)] {
+        let peers = updates.indices.filter { index in
+            guard case .update(let peer) = updates[index].content else { return false }
+            return index != place && peer.identity == identity && peer.array == array
+        }
+        var moved = false
+        for newer in peers where newer > place {
+            if take(from: place, namesOf: newer) { moved = true }
+        }
+        if moved, let nearest = peers.first(where: { $0 > place }), hasOnlyCompanions(place) {
+            moveCompanions(from: place, to: nearest)
+            let by = updates[nearest].emission.sequence
+            return [(updates.remove(at: place).emission, by)]
+        }
+        var superseded: [(emission: EmissionReference, by: Int64)] = []
+        for older in peers.reversed() where older < place && take(from: older, namesOf: place) {
+            guard hasOnlyCompanions(older) else { continue }
+            let current = place - superseded.count
+            moveCompanions(from: older, to: current)
+            let by = updates[current].emission.sequence
+            superseded.append((updates.remove(at: older).emission, by))
+        }
+        return superseded
+    }
+
+    /// Removes from one update the names that another sets. Whether there were any.
+    private mutating func take(from index: Int, namesOf other: Int) -> Bool {
+        guard case .update(var update) = updates[index].content, case .update(let winner) = updates[other].content
+        else { return false }
+        let before = update.values.count
+        for name in winner.values.keys { update.values[name] = nil }
+        updates[index].content = .update(update)
+        return update.values.count < before
+    }
+
+    private func hasOnlyCompanions(_ index: Int) -> Bool {
+        guard case .update(let update) = updates[index].content else { return false }
+        return update.values.keys.allSatisfy(update.companions.contains)
+    }
+
+    private mutating func moveCompanions(from index: Int, to other: Int) {
+        guard case .update(let update) = updates[index].content, case .update(var heir) = updates[other].content
+        else { return }
+        for (name, value) in update.values.members {
+            heir.values[name] = value
+            heir.companions.insert(name)
+        }
+        updates[other].content = .update(heir)
+    }
+
+    private static func place(of item: QueueItem, in items: Deque<QueueItem>) -> Int {
+        var place = items.count
+        while place > 0, items[place - 1].emission.sequence > item.emission.sequence { place -= 1 }
+        return place
+    }
+}
+
+extension PersonQueue {
+    /// Moves the first emissions into a request, as many as fit, and returns those that need no request because the
+    /// destination holds their values already. Emissions of one transition stay together unless a whole request is
+    /// too small for them.
+    mutating func take(person: String, into request: inout RequestBuilder) -> [EmissionReference] {
+        var unchanged: [EmissionReference] = []
+        while let group = nextGroup() {
+            let checkpoint = request.checkpoint
+            var unchangedInGroup: [EmissionReference] = []
+            if group.allSatisfy({ add($0, of: person, to: &request, unchanged: &unchangedInGroup) }) {
+                unchanged += unchangedInGroup
+                removeFirst(group)
+                continue
+            }
+            request.rollBack(to: checkpoint)
+            guard request.isEmpty, group.count > 1, let first = group.first,
+                add(first, of: person, to: &request, unchanged: &unchanged)
+            else { break }
+            removeFirst([first])
+        }
+        return unchanged
+    }
+
+    /// The first waiting emission and those right behind it that belong to the same transition.
+    private func nextGroup() -> [QueueItem]? {
+        var group: [QueueItem] = []
+        var (nextUpdate, nextOccurrence) = (0, 0)
+        while nextUpdate < updates.count || nextOccurrence < occurrences.count {
+            let item: QueueItem
+            if nextOccurrence == occurrences.count
+                || nextUpdate < updates.count
+                    && updates[nextUpdate].emission.sequence < occurrences[nextOccurrence].emission.sequence
+            {
+                item = updates[nextUpdate]
+                nextUpdate += 1
+            } else {
+                item = occurrences[nextOccurrence]
+                nextOccurrence += 1
+            }
+            if let first = group.first, !first.emission.isSameTransition(as: item.emission) { break }
+            group.append(item)
+        }
+        return group.isEmpty ? nil : group
+    }
+
+    private mutating func removeFirst(_ items: [QueueItem]) {
+        for item in items {
+            switch item.content {
+            case .update: updates.removeFirst()
+            case .occurrence(let occurrence):
+                occurrences.removeFirst()
+                occurrenceObjects -= occurrence.objects.count
+            }
+        }
+    }
+
+    /// Whether the emission found its place in the request or needs none.
+    private func add(
+        _ item: QueueItem, of person: String, to request: inout RequestBuilder,
+        unchanged: inout [EmissionReference]
+    ) -> Bool {
+        switch item.content {
+        case .occurrence(let occurrence): return request.add(occurrence, item, of: person)
+        case .update(let update):
+            let changed = changedValues(of: update)
+            if changed.isEmpty {
+                unchanged.append(item.emission)
+                return true
+            }
+            return request.add(update, changed: changed, item, of: person)
+        }
+    }
+
+    /// The values to send: those that the destination is not known to hold, pinned ones, and companions where there is
+    /// anything else or they changed themselves.
+    private func changedValues(of update: AttributeUpdate) -> JSONObject {
+        let changed = update.values.members.filter { name, value in
+            update.pinned.contains(name) || known[name] != .value(value)
+        }
+        guard !changed.isEmpty else { return [:] }
+        let names = Set(changed.map(\.key)).union(update.companions)
+        return JSONObject(update.values.members.filter { names.contains($0.key) })
+    }
+}

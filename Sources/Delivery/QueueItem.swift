@@ -1,0 +1,87 @@
+import JSON
+import Model
+
+/// What names an emission in outcomes and records; its payload is not kept once it is mapped.
+struct EmissionReference: Sendable, Hashable {
+    var sequence: Int64
+    var messageID: String
+    var profile: ProfileOrdinal
+    var computationID: String
+    var kind: Emission.Kind
+    var timestamp: Instant
+
+    /// `nil` for an emission that is not from the outbox.
+    init?(_ emission: Emission) {
+        guard let sequence = emission.sequence else { return nil }
+        self.sequence = sequence
+        messageID = emission.messageID
+        profile = emission.profile
+        computationID = emission.computationID
+        kind = emission.kind
+        timestamp = emission.timestamp
+    }
+
+    /// Emissions of one transition travel in one request: the attribute and the event that tell of the same change.
+    func isSameTransition(as other: EmissionReference) -> Bool {
+        timestamp == other.timestamp && computationID == other.computationID && profile == other.profile
+    }
+}
+
+/// One emission that waits or is under way.
+struct QueueItem: Sendable {
+    enum Content: Sendable {
+        case update(AttributeUpdate)
+        case occurrence(Occurrence)
+    }
+
+    let emission: EmissionReference
+    var content: Content
+    /// Answers that looked like a success and took nothing.
+    var emptyAnswers = 0
+    /// Requests in which it failed for a passing reason.
+    var failures = 0
+    /// Its request may hold at most so many objects: halved while an unnamed bad object is looked for.
+    var objectLimit = Int.max
+    /// Shares its object with no other emission, because the shared one was rejected.
+    var isAlone = false
+    /// Was in a request that was sent again without the objects that the destination had named.
+    var isResubmitted = false
+    /// A request that held it may have taken effect without our knowing.
+    var mayHaveArrived = false
+
+    init(emission: EmissionReference, content: Content) {
+        self.emission = emission
+        self.content = content
+    }
+}
+
+/// What is known of one value at the destination.
+enum Acknowledged: Sendable, Hashable {
+    case value(JSONValue)
+    /// It may have changed without an acknowledgement: whatever is to be said about it must be sent.
+    case unknown
+}
+
+/// One object of a request with what it stands for.
+struct PlannedObject: Sendable {
+    var person: String
+    var outgoing: OutgoingObject
+    /// Places in the request's items. More than one where updates share an object.
+    var items: [Int]
+    /// What the destination will hold when it takes the object.
+    var values: JSONObject
+    /// Names whose values are unknown afterwards.
+    var touchedNames: Set<String>
+}
+
+/// A request that the queue wants to be made.
+struct PlannedRequest: Sendable {
+    var id: Int
+    var sentAt: Instant
+    var items: [QueueItem]
+    var objects: [PlannedObject]
+    var bytes: Int
+
+    var outgoing: [OutgoingObject] { objects.map(\.outgoing) }
+    var persons: Set<String> { Set(objects.map(\.person)) }
+}

@@ -1,0 +1,143 @@
+import JSON
+import Model
+
+/// Fills one request within a destination's limits. Adding says no rather than exceed one.
+struct RequestBuilder: Sendable {
+    private let limits: DestinationLimits
+    private(set) var items: [QueueItem] = []
+    private(set) var objects: [PlannedObject] = []
+    private(set) var bytes = RequestBuilder.envelopeBytes
+    private var objectLimit: Int
+    /// The object that further updates of the same person may join.
+    private var open: Int?
+
+    /// Room for `{"attributes":[],"events":[],"purchases":[]}` and what else an adapter may wrap around objects.
+    static let envelopeBytes = 1024
+
+    init(limits: DestinationLimits) {
+        self.limits = limits
+        objectLimit = limits.objectsPerRequest
+    }
+
+    var isEmpty: Bool { items.isEmpty }
+    var isFull: Bool { objects.count >= objectLimit }
+
+    /// Whether an occurrence could ever be sent; the reason in words if not.
+    static func refusal(of occurrence: Occurrence, limits: DestinationLimits) -> String? {
+        if occurrence.objects.count > limits.objectsPerRequest {
+            return "It needs \(occurrence.objects.count) objects in one request; "
+                + "the destination takes \(limits.objectsPerRequest)"
+        }
+        for object in occurrence.objects where object.json.count > limits.bytesPerObject {
+            return tooLarge(object.json.count, limits)
+        }
+        let bytes = occurrence.objects.reduce(envelopeBytes) { $0 + $1.json.count + 1 }
+        guard bytes <= limits.bytesPerRequest else {
+            return "It needs a request of \(bytes) bytes; the destination takes \(limits.bytesPerRequest)"
+        }
+        return nil
+    }
+
+    /// Whether an update could ever be sent; the reason in words if not.
+    static func refusal(of update: AttributeUpdate, limits: DestinationLimits) -> String? {
+        let bytes = encode(update, update.values).count
+        return bytes > limits.bytesPerObject ? tooLarge(bytes, limits) : nil
+    }
+
+    private static func tooLarge(_ bytes: Int, _ limits: DestinationLimits) -> String {
+        "Its object has \(bytes) bytes; the destination takes \(limits.bytesPerObject)"
+    }
+
+    mutating func add(_ occurrence: Occurrence, _ item: QueueItem, of person: String) -> Bool {
+        let limit = min(objectLimit, max(item.objectLimit, occurrence.objects.count))
+        let size = occurrence.objects.reduce(0) { $0 + $1.json.count + 1 }
+        guard objects.count + occurrence.objects.count <= limit, bytes + size <= limits.bytesPerRequest else {
+            return false
+        }
+        objectLimit = limit
+        bytes += size
+        // What follows about values that this touches must not slip in front of it.
+        if !occurrence.touchedNames.isEmpty { open = nil }
+        for object in occurrence.objects {
+            objects.append(
+                PlannedObject(
+                    person: person, outgoing: object, items: [items.count], values: [:],
+                    touchedNames: occurrence.touchedNames))
+        }
+        items.append(item)
+        return true
+    }
+
+    mutating func add(
+        _ update: AttributeUpdate, changed values: JSONObject, _ item: QueueItem, of person: String
+    ) -> Bool {
+        if let open, !item.isAlone, join(open, update, values, item, of: person) { return true }
+        let json = Self.encode(update, values)
+        let limit = min(objectLimit, item.objectLimit)
+        guard objects.count + 1 <= limit, bytes + json.count + 1 <= limits.bytesPerRequest else { return false }
+        objectLimit = limit
+        bytes += json.count + 1
+        objects.append(
+            PlannedObject(
+                person: person, outgoing: OutgoingObject(array: update.array, json: json), items: [items.count],
+                values: values, touchedNames: []))
+        open = item.isAlone ? nil : objects.count - 1
+        items.append(item)
+        return true
+    }
+
+    /// Puts values into an object of the same person that is already in the request.
+    private mutating func join(
+        _ index: Int, _ update: AttributeUpdate, _ values: JSONObject, _ item: QueueItem, of person: String
+    ) -> Bool {
+        let object = objects[index]
+        guard object.person == person, object.outgoing.array == update.array, objects.count <= item.objectLimit,
+            case .update(let first) = items[object.items[0]].content, first.identity == update.identity
+        else { return false }
+        var joined = object.values
+        for (name, value) in values.members { joined[name] = value }
+        let json = Self.encode(update, joined)
+        let growth = json.count - object.outgoing.json.count
+        guard json.count <= limits.bytesPerObject, bytes + growth <= limits.bytesPerRequest else { return false }
+        objectLimit = min(objectLimit, item.objectLimit)
+        bytes += growth
+        objects[index].outgoing.json = json
+        objects[index].values = joined
+        objects[index].items.append(items.count)
+        items.append(item)
+        return true
+    }
+
+    private static func encode(_ update: AttributeUpdate, _ values: JSONObject) -> [UInt8] {
+        JSONValue.object(JSONObject(values.members + update.identity.members)).utf8
+    }
+
+    /// What `rollBack` needs to undo additions.
+    struct Checkpoint {
+        fileprivate var itemCount: Int
+        fileprivate var objectCount: Int
+        fileprivate var bytes: Int
+        fileprivate var objectLimit: Int
+        fileprivate var open: Int?
+        fileprivate var openObject: PlannedObject?
+    }
+
+    var checkpoint: Checkpoint {
+        Checkpoint(
+            itemCount: items.count, objectCount: objects.count, bytes: bytes, objectLimit: objectLimit, open: open,
+            openObject: open.map { objects[$0] })
+    }
+
+    mutating func rollBack(to checkpoint: Checkpoint) {
+        items.removeLast(items.count - checkpoint.itemCount)
+        objects.removeLast(objects.count - checkpoint.objectCount)
+        bytes = checkpoint.bytes
+        objectLimit = checkpoint.objectLimit
+        open = checkpoint.open
+        if let open, let object = checkpoint.openObject { objects[open] = object }
+    }
+
+    func request(id: Int, sentAt: Instant) -> PlannedRequest {
+        PlannedRequest(id: id, sentAt: sentAt, items: items, objects: objects, bytes: bytes)
+    }
+}
