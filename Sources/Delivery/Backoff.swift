@@ -14,7 +14,8 @@ struct Backoff: Sendable {
 
     /// The wait: a random part of the ceiling, whole milliseconds, at least one.
     func delay(failures: Int, using random: inout SplitMix64) -> Instant.Span {
-        Instant.Span(milliseconds: Int64.random(in: 1...max(1, ceiling(failures: failures).milliseconds), using: &random))
+        Instant.Span(
+            milliseconds: Int64.random(in: 1...max(1, ceiling(failures: failures).milliseconds), using: &random))
     }
 }
 

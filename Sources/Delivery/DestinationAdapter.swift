@@ -92,6 +92,8 @@ public struct DestinationLimits: Sendable, Hashable {
 
     public init(objectsPerRequest: Int, bytesPerRequest: Int, bytesPerObject: Int, requestsPerSecond: Double) {
         precondition(objectsPerRequest >= 1 && requestsPerSecond > 0, "a destination takes something")
+        precondition(
+            bytesPerRequest >= bytesPerObject + RequestBuilder.envelopeBytes, "a request has room for any object")
         self.objectsPerRequest = objectsPerRequest
         self.bytesPerRequest = bytesPerRequest
         self.bytesPerObject = bytesPerObject

@@ -11,8 +11,12 @@ struct PersonQueue: Sendable {
     private(set) var occurrenceObjects = 0
 
     /// What the destination is known to hold. Kept while anything about the person waits or is under way.
-    var known: [String: Acknowledged] = [:]
-    var isInFlight = false
+    var known: [String: Known] = [:]
+    var place = Place.nowhere
+    /// Objects that the destination's queue counts as ready for it.
+    var countedObjects = 0
+
+    enum Place: Sendable { case nowhere, ready, delayed, inFlight }
 
     var isEmpty: Bool { updates.isEmpty && occurrences.isEmpty }
     var count: Int { updates.count + occurrences.count }
@@ -97,11 +101,13 @@ extension PersonQueue {
     /// Moves the first emissions into a request, as many as fit, and returns those that need no request because the
     /// destination holds their values already. Emissions of one transition stay together unless a whole request is
     /// too small for them.
-    mutating func take(person: String, into request: inout RequestBuilder) -> [EmissionReference] {
-        var unchanged: [EmissionReference] = []
+    mutating func take(
+        person: String, into request: inout RequestBuilder
+    ) -> [(emission: EmissionReference, fate: Settlement.Fate)] {
+        var unchanged: [(emission: EmissionReference, fate: Settlement.Fate)] = []
         while let group = nextGroup() {
             let checkpoint = request.checkpoint
-            var unchangedInGroup: [EmissionReference] = []
+            var unchangedInGroup: [(emission: EmissionReference, fate: Settlement.Fate)] = []
             if group.allSatisfy({ add($0, of: person, to: &request, unchanged: &unchangedInGroup) }) {
                 unchanged += unchangedInGroup
                 removeFirst(group)
@@ -152,14 +158,16 @@ extension PersonQueue {
     /// Whether the emission found its place in the request or needs none.
     private func add(
         _ item: QueueItem, of person: String, to request: inout RequestBuilder,
-        unchanged: inout [EmissionReference]
+        unchanged: inout [(emission: EmissionReference, fate: Settlement.Fate)]
     ) -> Bool {
         switch item.content {
         case .occurrence(let occurrence): return request.add(occurrence, item, of: person)
         case .update(let update):
-            let changed = changedValues(of: update)
+            let changed = changedValues(of: update, item.emission.sequence)
             if changed.isEmpty {
-                unchanged.append(item.emission)
+                let newer = update.values.keys.compactMap { known[$0]?.sequence }.max() ?? 0
+                let isOutdated = newer > item.emission.sequence
+                unchanged.append((item.emission, isOutdated ? .superseded(by: newer) : .unchanged))
                 return true
             }
             return request.add(update, changed: changed, item, of: person)
@@ -167,13 +175,19 @@ extension PersonQueue {
     }
 
     /// The values to send: those that the destination is not known to hold, pinned ones, and companions where there is
-    /// anything else or they changed themselves.
-    private func changedValues(of update: AttributeUpdate) -> JSONObject {
-        let changed = update.values.members.filter { name, value in
-            update.pinned.contains(name) || known[name] != .value(value)
+    /// anything else or they changed themselves. What a later emission has set stays as it is.
+    private func changedValues(of update: AttributeUpdate, _ sequence: Int64) -> JSONObject {
+        var current: [(key: String, value: JSONValue)] = []
+        var isWorthwhile = false
+        for (name, value) in update.values.members {
+            var isChanged = true
+            if let known = known[name] {
+                if known.sequence > sequence { continue }
+                isChanged = known.value != value || update.pinned.contains(name)
+            }
+            if isChanged { isWorthwhile = true }
+            if isChanged || update.companions.contains(name) { current.append((name, value)) }
         }
-        guard !changed.isEmpty else { return [:] }
-        let names = Set(changed.map(\.key)).union(update.companions)
-        return JSONObject(update.values.members.filter { names.contains($0.key) })
+        return isWorthwhile ? JSONObject(current) : [:]
     }
 }

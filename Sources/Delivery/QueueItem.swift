@@ -56,10 +56,12 @@ struct QueueItem: Sendable {
 }
 
 /// What is known of one value at the destination.
-enum Acknowledged: Sendable, Hashable {
-    case value(JSONValue)
-    /// It may have changed without an acknowledgement: whatever is to be said about it must be sent.
-    case unknown
+struct Known: Sendable, Hashable {
+    /// The value last acknowledged; `nil` when it may have changed without an acknowledgement: then whatever is to be
+    /// said about it must be sent.
+    var value: JSONValue?
+    /// The emission that brought it. An older one, redriven after it was parked, must not undo it.
+    var sequence: Int64
 }
 
 /// One object of a request with what it stands for.

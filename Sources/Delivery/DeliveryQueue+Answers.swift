@@ -1,0 +1,277 @@
+import JSON
+import Model
+import Store
+
+// What answers do to a destination's queue (braze §7.4).
+
+/// How a request ended.
+enum RequestResult: Sendable {
+    case answered(Verdict, RateAdvice)
+    case failed(TransportFailure)
+}
+
+extension DeliveryQueue {
+    /// What is to become of one emission of a request.
+    private enum ItemFate {
+        case delivered(detail: String)
+        case parked(String)
+        /// Back to the person's queue, as it is now.
+        case again(QueueItem, Settlement.Fate, String)
+    }
+
+    /// Settles a request. Returns what to record of it.
+    mutating func finish(
+        _ id: Int, _ result: RequestResult, now: Instant
+    ) -> (outcome: AttemptRow.Outcome, settlement: Settlement) {
+        guard let request = inFlight.removeValue(forKey: id) else {
+            preconditionFailure("request \(id) is not under way")
+        }
+        var settlement = Settlement()
+        if case .answered(_, let advice) = result, let notBefore = advice.notBefore {
+            throttles.wait(until: notBefore)
+        }
+        switch result {
+        case .answered(.taken(let rejected, let unplaced), _):
+            succeed(now: now)
+            let fates = takenFates(request, rejected, unplaced, &settlement)
+            apply(fates, of: request, notBefore: nil, now: now, to: &settlement)
+            let isRejected = settlement.entries.allSatisfy { $0.fate == .parked }
+            return (rejected.isEmpty ? .delivered : isRejected ? .rejected : .partial, settlement)
+
+        case .answered(.rejected(let named, let message), _):
+            if named.keys.contains(where: request.objects.indices.contains) {
+                apply(rejectedFates(request, named, message), of: request, notBefore: nil, now: now, to: &settlement)
+            } else {
+                apply(refusedFates(request, message), of: request, notBefore: nil, now: now, to: &settlement)
+            }
+
+        case .answered(.refused(let message), _), .answered(.tooLarge(let message), _):
+            apply(refusedFates(request, message), of: request, notBefore: nil, now: now, to: &settlement)
+
+        case .answered(.notTaken(let message), _):
+            fail(request, message, now: now)
+            let fates = request.items.map { item in
+                var item = item
+                item.emptyAnswers += 1
+                if item.emptyAnswers > configuration.emptyAnswerRetries { return ItemFate.parked(message) }
+                return .again(item, .retrying, message)
+            }
+            let wait = backoff.delay(failures: request.items.map(\.emptyAnswers).max() ?? 0, using: &random)
+            apply(fates, of: request, notBefore: now + wait, now: now, to: &settlement)
+
+        case .answered(.throttled(let message), let advice):
+            throttles.fail(
+                request: id, nextID: nextID, reason: message, notBefore: advice.notBefore, now: now,
+                backoff: backoff, using: &random)
+            putBack(request, message, notBefore: nil, now: now, to: &settlement)
+
+        case .answered(.unavailable(let message), _):
+            fail(request, message, now: now)
+            forgetValues(of: request)
+            retry(request, .retrying, message, mayHaveArrived: true, now: now, to: &settlement)
+
+        case .answered(.misconfigured(let reason), _):
+            stop(reason: reason, now: now)
+            putBack(request, reason, notBefore: nil, now: now, to: &settlement)
+
+        case .failed(.unknownHost(let host)):
+            let reason =
+                "The host \(host) can't be found. Check the address of the destination and this machine's "
+                + "connection to the internet"
+            stop(reason: reason, now: now)
+            putBack(request, reason, notBefore: nil, now: now, to: &settlement)
+
+        case .failed(let failure):
+            fail(request, failure.description, now: now)
+            guard failure.mayHaveTakenEffect else {
+                retry(request, .retrying, failure.description, mayHaveArrived: false, now: now, to: &settlement)
+                break
+            }
+            forgetValues(of: request)
+            unknownOutcomes += 1
+            retry(request, .unknown, failure.description, mayHaveArrived: true, now: now, to: &settlement)
+            return (.unknown, settlement)
+        }
+        return (settlement.entries.contains { $0.fate == .parked } ? .rejected : .retrying, settlement)
+    }
+
+    // MARK: Verdicts
+
+    private mutating func succeed(now: Instant) {
+        failures.reset()
+        throttles.end()
+        isCautious = false
+        lastDeliveredAt = now
+    }
+
+    private mutating func fail(_ request: PlannedRequest, _ reason: String, now: Instant) {
+        failures.fail(
+            request: request.id, nextID: nextID, reason: reason, now: now, backoff: backoff, using: &random)
+    }
+
+    /// The objects were taken, save those named.
+    private mutating func takenFates(
+        _ request: PlannedRequest, _ rejected: [Int: String], _ unplaced: [String], _ settlement: inout Settlement
+    ) -> [ItemFate] {
+        var fates = request.items.map { ItemFate.delivered(detail: duplicateWarning($0)) }
+        for (index, object) in request.objects.enumerated() where rejected[index] == nil {
+            note(object, of: request, isCertain: unplaced.isEmpty, &fates, &settlement)
+        }
+        if !unplaced.isEmpty {
+            for index in fates.indices {
+                fates[index] = .delivered(
+                    detail: "The destination also reported, without saying of what: "
+                        + unplaced.joined(separator: "; "))
+            }
+        }
+        reject(rejected, of: request, &fates)
+        return fates
+    }
+
+    /// Notes in the ledger what the destination now holds.
+    private mutating func note(
+        _ object: PlannedObject, of request: PlannedRequest, isCertain: Bool, _ fates: inout [ItemFate],
+        _ settlement: inout Settlement
+    ) {
+        let sequence = object.items.map { request.items[$0].emission.sequence }.max() ?? 0
+        for (name, value) in object.values.members {
+            let known = Known(value: isCertain ? value : nil, sequence: sequence)
+            persons[object.person]?.known[name] = known
+            let key = LedgerKey(externalID: object.person, attribute: name)
+            settlement.ledger[key] = .some(isCertain ? known : nil)
+            if let warning = types.note(name, value) {
+                for item in object.items { fates[item] = .delivered(detail: warning) }
+            }
+        }
+        for name in object.touchedNames {
+            persons[object.person]?.known[name] = Known(value: nil, sequence: sequence)
+            settlement.ledger[LedgerKey(externalID: object.person, attribute: name)] = .some(nil)
+        }
+    }
+
+    private func duplicateWarning(_ item: QueueItem) -> String {
+        guard item.mayHaveArrived, case .occurrence = item.content else { return "" }
+        return "An earlier request with this event ended without an answer: it may be counted twice"
+    }
+
+    /// Emissions whose objects are named are parked with the destination's words; where several shared one object, each
+    /// gets another try in an object of its own.
+    private func reject(_ rejected: [Int: String], of request: PlannedRequest, _ fates: inout [ItemFate]) {
+        for (index, words) in rejected.sorted(by: { $0.key < $1.key }) {
+            guard request.objects.indices.contains(index) else { continue }
+            let sharing = request.objects[index].items
+            for place in sharing {
+                // Of several errors for one emission the first is kept (braze-destination §14.2).
+                if case .parked = fates[place] { continue }
+                if sharing.count == 1 {
+                    fates[place] = .parked(words)
+                } else {
+                    var item = request.items[place]
+                    item.isAlone = true
+                    fates[place] = .again(item, .retrying, "Rejected with others, is sent again alone: \(words)")
+                }
+            }
+        }
+    }
+
+    /// Nothing was taken; the objects named never will be, the others get another try without them.
+    private func rejectedFates(_ request: PlannedRequest, _ named: [Int: String], _ message: String) -> [ItemFate] {
+        var fates = request.items.map { item in
+            var item = item
+            // A second answer of this kind: look for the cause in smaller requests.
+            if item.isResubmitted { item.objectLimit = max(1, request.objects.count / 2) }
+            item.isResubmitted = true
+            return ItemFate.again(item, .retrying, "Rejected with others, is sent again without them: \(message)")
+        }
+        reject(named, of: request, &fates)
+        return fates
+    }
+
+    /// Refused as a whole: halve until the cause stands alone.
+    private func refusedFates(_ request: PlannedRequest, _ message: String) -> [ItemFate] {
+        request.items.map { item in
+            if request.items.count == 1 { return ItemFate.parked(message) }
+            var item = item
+            if request.objects.count == 1 { item.isAlone = true }
+            item.objectLimit = max(1, request.objects.count / 2)
+            return .again(item, .retrying, "Refused with others, is sent again with fewer: \(message)")
+        }
+    }
+
+    private mutating func putBack(
+        _ request: PlannedRequest, _ detail: String, notBefore: Instant?, now: Instant,
+        to settlement: inout Settlement
+    ) {
+        let fates = request.items.map { ItemFate.again($0, .retrying, detail) }
+        apply(fates, of: request, notBefore: notBefore, now: now, to: &settlement)
+    }
+
+    private mutating func retry(
+        _ request: PlannedRequest, _ fate: Settlement.Fate, _ detail: String, mayHaveArrived: Bool, now: Instant,
+        to settlement: inout Settlement
+    ) {
+        let fates = request.items.map { item in
+            var item = item
+            item.failures += 1
+            if mayHaveArrived { item.mayHaveArrived = true }
+            return ItemFate.again(item, fate, detail)
+        }
+        let failures = request.items.map { $0.failures + 1 }.max() ?? 1
+        let wait = backoff.delay(failures: failures, using: &random)
+        apply(fates, of: request, notBefore: now + wait, now: now, to: &settlement)
+    }
+
+    /// Values of a request that may have taken effect are no longer known.
+    private mutating func forgetValues(of request: PlannedRequest) {
+        for object in request.objects {
+            for name in Set(object.values.keys).union(object.touchedNames) {
+                let sequence = persons[object.person]?.known[name]?.sequence ?? 0
+                persons[object.person]?.known[name] = Known(value: nil, sequence: sequence)
+            }
+        }
+    }
+
+    // MARK: Settling
+
+    private mutating func apply(
+        _ fates: [ItemFate], of request: PlannedRequest, notBefore: Instant?, now: Instant,
+        to settlement: inout Settlement
+    ) {
+        var personOfItem = [String](repeating: "", count: request.items.count)
+        for object in request.objects {
+            for item in object.items { personOfItem[item] = object.person }
+        }
+        for (place, fate) in fates.enumerated() {
+            let item = request.items[place]
+            switch fate {
+            case .delivered(let detail):
+                held.remove(item.emission.sequence)
+                settlement.add(item.emission, .delivered, detail)
+            case .parked(let reason):
+                held.remove(item.emission.sequence)
+                settlement.add(item.emission, .parked, reason)
+                if item.mayHaveArrived, case .update(let update) = item.content {
+                    for name in update.values.keys {
+                        let key = LedgerKey(externalID: personOfItem[place], attribute: name)
+                        if settlement.ledger[key] == nil { settlement.ledger[key] = .some(nil) }
+                    }
+                }
+            case .again(let changed, let fate, let detail):
+                settlement.add(item.emission, fate, detail)
+                for (emission, by) in persons[personOfItem[place]]?.insert(changed) ?? [] {
+                    held.remove(emission.sequence)
+                    settlement.add(emission, .superseded(by: by))
+                }
+            }
+        }
+        let persons = request.persons
+        if let notBefore {
+            delay(persons.sorted(), until: notBefore)
+        } else {
+            for person in persons.sorted() {
+                self.persons[person]?.place = .nowhere
+                place(person, now: now)
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+import DequeModule
+import JSON
+import Model
+import Store
+
+/// Everything that waits for one destination or is under way to it: a state machine without I/O.
+///
+/// Time, chance, mapped emissions and answers come in; requests to make and settlements to record go out. It holds a
+/// window of the outbox. Its rules:
+///
+/// 1. A person is in one of three places: *ready* (something waits), *in flight* (one request holds their first
+///    emissions), *delayed* (a request failed). New emissions join the person's queue wherever it is.
+/// 2. A request is due when the ready persons fill one, or when the first has waited long enough.
+/// 3. It leaves when nothing holds it back: neither a pause, nor a limit, nor a failure streak, nor too many others. After
+///    a failure one request at a time feels its way.
+/// 4. Its answer settles its emissions or puts them back at the front of their persons' queues.
+struct DeliveryQueue: Sendable {
+    let limits: DestinationLimits
+    let configuration: DeliveryConfiguration
+    let backoff: Backoff
+    var random: SplitMix64
+
+    var persons: [String: PersonQueue] = [:]
+    private var ready: Deque<(person: String, since: Instant)> = []
+    private var readyObjects = 0
+    private var delayed: [(until: Instant, persons: [String])] = []
+    /// Sequences of the emissions in the window.
+    var held: Set<Int64> = []
+
+    var inFlight: [Int: PlannedRequest] = [:]
+    private(set) var nextID = 0
+    private var bucket: TokenBucket
+    var failures = FailureStreak()
+    var throttles = FailureStreak()
+    /// Requests are made one at a time until one succeeds.
+    var isCautious = false
+    var standstill: Standstill?
+    var isDraining = false
+
+    /// What happened to emissions without a request.
+    private var settlement = Settlement()
+    var types = AttributeTypes()
+    var unknownOutcomes = 0
+    var lastDeliveredAt: Instant?
+
+    /// Why nothing is sent until a person, or a probe, says that it is worth it again.
+    struct Standstill: Sendable, Hashable {
+        var reason: String
+        var since: Instant
+        var probeAt: Instant
+        var isProbing = false
+    }
+
+    init(limits: DestinationLimits, configuration: DeliveryConfiguration, seed: UInt64, now: Instant) {
+        precondition(configuration.pageSize <= configuration.windowSize, "a page of the outbox fits the window")
+        self.limits = limits
+        self.configuration = configuration
+        backoff = Backoff(first: configuration.firstBackoff, cap: configuration.longestBackoff)
+        random = SplitMix64(seed: seed)
+        bucket = TokenBucket(
+            requestsPerSecond: configuration.requestsPerSecond ?? limits.requestsPerSecond, now: now)
+    }
+
+    // MARK: In
+
+    /// Whether another page of the outbox has room.
+    var wantsMore: Bool { !isDraining && held.count + configuration.pageSize <= configuration.windowSize }
+
+    /// Takes one emission of the outbox. `known` tells what the ledger holds of its values, unless it `mayBeSent` already
+    /// by a process that died: then nothing is known.
+    mutating func enqueue(
+        _ emission: EmissionReference, _ mapping: Mapping, known: [String: Known], mayBeSent: Bool = false,
+        now: Instant
+    ) {
+        guard !held.contains(emission.sequence) else { return }
+        switch mapping {
+        case .refused(let reason):
+            settlement.add(emission, .refused, reason)
+        case .occurrence(let person, let occurrence):
+            if let reason = RequestBuilder.refusal(of: occurrence, limits: limits) {
+                settlement.add(emission, .parked, reason)
+            } else {
+                insert(QueueItem(emission: emission, content: .occurrence(occurrence)), of: person, now: now)
+            }
+        case .update(let person, let update):
+            if let reason = RequestBuilder.refusal(of: update, limits: limits) {
+                settlement.add(emission, .parked, reason)
+                return
+            }
+            for name in update.values.keys where persons[person]?.known[name] == nil {
+                guard var entry = known[name] else { continue }
+                if mayBeSent { entry.value = nil }
+                persons[person, default: PersonQueue()].known[name] = entry
+            }
+            insert(QueueItem(emission: emission, content: .update(update)), of: person, now: now)
+        }
+    }
+
+    private mutating func insert(_ item: QueueItem, of person: String, now: Instant) {
+        held.insert(item.emission.sequence)
+        for (emission, by) in persons[person, default: PersonQueue()].insert(item) {
+            held.remove(emission.sequence)
+            settlement.add(emission, .superseded(by: by))
+        }
+        place(person, now: now)
+    }
+
+    /// Settlements that no answer caused, since the last call.
+    mutating func takeSettlement() -> Settlement {
+        defer { settlement = Settlement() }
+        return settlement
+    }
+
+    // MARK: Persons' places
+
+    /// Makes a person ready who has something waiting and is nowhere; forgets one who has nothing.
+    mutating func place(_ person: String, now: Instant) {
+        guard var queue = persons[person] else { return }
+        if queue.place == .nowhere, !queue.isEmpty {
+            queue.place = .ready
+            ready.append((person, now))
+        }
+        if queue.place == .ready {
+            readyObjects += queue.objectEstimate - queue.countedObjects
+            queue.countedObjects = queue.objectEstimate
+        }
+        persons[person] = queue.place == .nowhere ? nil : queue
+    }
+
+    mutating func delay(_ delayedPersons: [String], until: Instant) {
+        var waiting: [String] = []
+        for person in delayedPersons {
+            guard let queue = persons[person] else { continue }
+            persons[person]?.place = queue.isEmpty ? .nowhere : .delayed
+            if queue.isEmpty { persons[person] = nil } else { waiting.append(person) }
+        }
+        if !waiting.isEmpty { delayed.append((until, waiting)) }
+    }
+
+    private mutating func releaseDelayed(now: Instant) {
+        let due = delayed.filter { $0.until <= now }
+        guard !due.isEmpty else { return }
+        delayed.removeAll { $0.until <= now }
+        for person in due.flatMap(\.persons) {
+            persons[person]?.place = .nowhere
+            place(person, now: now)
+        }
+    }
+
+    // MARK: Out
+
+    /// The requests to make now.
+    mutating func requests(now: Instant) -> [PlannedRequest] {
+        releaseDelayed(now: now)
+        var requests: [PlannedRequest] = []
+        while let due = dueAt(now: now), due <= now {
+            guard let request = fillRequest(now: now) else { continue }
+            requests.append(request)
+        }
+        return requests
+    }
+
+    /// When to call `requests` again if nothing comes in before; `nil`: not at all.
+    mutating func wakeAt(now: Instant) -> Instant? {
+        guard !isDraining else { return nil }
+        if let standstill { return standstill.isProbing ? nil : standstill.probeAt }
+        return [delayed.map(\.until).min(), dueAt(now: now)].compactMap(\.self).min()
+    }
+
+    /// When the next request may leave, as things stand.
+    private mutating func dueAt(now: Instant) -> Instant? {
+        let isFeelingItsWay = isCautious || !failures.isEmpty
+        guard !isDraining, standstill == nil, let first = ready.first,
+            inFlight.count < (isFeelingItsWay ? 1 : configuration.requestsInFlight)
+        else { return nil }
+        let wait = inFlight.isEmpty ? configuration.idleWait : configuration.maximumWait
+        let filled = readyObjects >= limits.objectsPerRequest ? now : first.since + wait
+        return max(filled, failures.until, throttles.until, bucket.availableAt(now: now))
+    }
+
+    /// Fills one request from the ready persons; `nil` if all that they had needs none.
+    private mutating func fillRequest(now: Instant) -> PlannedRequest? {
+        var builder = RequestBuilder(limits: limits)
+        while !builder.isFull, let person = ready.first?.person, var queue = persons[person] {
+            let before = builder.items.count
+            for entry in queue.take(person: person, into: &builder) {
+                held.remove(entry.emission.sequence)
+                settlement.add(entry.emission, entry.fate)
+            }
+            let tookPart = builder.items.count > before
+            guard tookPart || queue.isEmpty else {
+                precondition(!builder.isEmpty, "nothing of a person's queue fits an empty request")
+                persons[person] = queue
+                break
+            }
+            ready.removeFirst()
+            readyObjects -= queue.countedObjects
+            queue.countedObjects = 0
+            queue.place = tookPart ? .inFlight : .nowhere
+            persons[person] = tookPart ? queue : nil
+        }
+        guard !builder.isEmpty else { return nil }
+        let taken = bucket.take(now: now)
+        precondition(taken, "a request was filled while the rate limit forbids it")
+        let request = builder.request(id: nextID, sentAt: now)
+        precondition(request.objects.count <= limits.objectsPerRequest && request.bytes <= limits.bytesPerRequest)
+        nextID += 1
+        inFlight[request.id] = request
+        return request
+    }
+}
+
+// MARK: - Pause, probe, end
+
+extension DeliveryQueue {
+    mutating func stop(reason: String, now: Instant) {
+        if standstill == nil {
+            standstill = Standstill(reason: reason, since: now, probeAt: now + configuration.probeInterval)
+        } else {
+            standstill?.reason = reason
+        }
+    }
+
+    /// Whether to ask the destination now if its settings work again; then `probed` must follow.
+    mutating func startProbe(now: Instant) -> Bool {
+        guard let standstill, !standstill.isProbing, standstill.probeAt <= now, !isDraining else { return false }
+        self.standstill?.isProbing = true
+        return true
+    }
+
+    mutating func probed(_ verdict: ProbeVerdict, now: Instant) {
+        switch verdict {
+        case .working: resume()
+        case .misconfigured(let reason): standstill?.reason = reason
+        case .unavailable: break
+        }
+        standstill?.isProbing = false
+        standstill?.probeAt = now + configuration.probeInterval
+    }
+
+    /// Tries again, one request at first. An advised wait still holds.
+    mutating func resume() {
+        standstill = nil
+        isCautious = true
+        failures.reset()
+    }
+
+    /// Makes no further requests; those under way may end.
+    mutating func drain() { isDraining = true }
+
+    /// Nothing waits in the window and nothing is under way.
+    var isIdle: Bool { held.isEmpty && inFlight.isEmpty }
+}
