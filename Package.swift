@@ -25,6 +25,7 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -75,7 +76,9 @@ let package = Package(
         module(
             "Engine",
             ["JSON", "Model", "Query", "EventLog", "Identity", "History", "Evaluation", "Store", crypto, heap, logging]),
-        module("Delivery", ["JSON", "Model", "Store", asyncHTTPClient, nioCore, nioHTTP1, logging, deque]),
+        module(
+            "Delivery",
+            ["JSON", "Model", "Store", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, logging, deque, serviceLifecycle]),
         module("BrazeDestination", ["JSON", "Model", "Delivery"]),
 
         // What people and programs see.
@@ -113,7 +116,7 @@ let package = Package(
         tests("Evaluation", ["JSON", "Model", "Query", "History"]),
         tests("Store", ["JSON", "Model", grdb]),
         tests("Engine", ["JSON", "Model", "Query", "EventLog", "History", "Store", "Identity"]),
-        tests("Delivery", ["JSON", "Model", "Store", hummingbird, httpTypes, nioCore, asyncHTTPClient]),
+        tests("Delivery", ["JSON", "Model", "Store", hummingbird, httpTypes, nioCore, asyncHTTPClient, logging]),
         tests("BrazeDestination", ["JSON", "Model", "Delivery"]),
         tests("BrazeSandbox", ["JSON", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
         tests("DemoShop", ["JSON", "Model"]),

@@ -127,6 +127,13 @@ struct DeliveryQueue: Sendable {
         persons[person] = queue.place == .nowhere ? nil : queue
     }
 
+    /// After a change of a queue that stays where it is. Empty queues among the ready are passed over later.
+    mutating func refreshEstimate(of person: String) {
+        guard let queue = persons[person], queue.place == .ready else { return }
+        readyObjects += queue.objectEstimate - queue.countedObjects
+        persons[person]?.countedObjects = queue.objectEstimate
+    }
+
     mutating func delay(_ delayedPersons: [String], until: Instant) {
         var waiting: [String] = []
         for person in delayedPersons {
@@ -243,6 +250,14 @@ extension DeliveryQueue {
         standstill = nil
         isCautious = true
         failures.reset()
+    }
+
+    /// Forgets what waits about these profiles; what is under way ends as it may.
+    mutating func drop(profiles: Set<ProfileOrdinal>) {
+        for person in persons.keys {
+            for emission in persons[person]?.remove(profiles: profiles) ?? [] { held.remove(emission.sequence) }
+            refreshEstimate(of: person)
+        }
     }
 
     /// Makes no further requests; those under way may end.

@@ -1,5 +1,6 @@
 import DequeModule
 import JSON
+import Model
 
 /// What waits for one person at one destination, in the order of the outbox.
 ///
@@ -88,6 +89,18 @@ struct PersonQueue: Sendable {
             heir.companions.insert(name)
         }
         updates[other].content = .update(heir)
+    }
+
+    /// Takes out what is about these profiles.
+    mutating func remove(profiles: Set<ProfileOrdinal>) -> [EmissionReference] {
+        let removed = (updates + occurrences).map(\.emission).filter { profiles.contains($0.profile) }
+        guard !removed.isEmpty else { return [] }
+        updates.removeAll { profiles.contains($0.emission.profile) }
+        occurrences.removeAll { profiles.contains($0.emission.profile) }
+        occurrenceObjects = occurrences.reduce(0) { sum, item in
+            if case .occurrence(let occurrence) = item.content { sum + occurrence.objects.count } else { sum }
+        }
+        return removed
     }
 
     private static func place(of item: QueueItem, in items: Deque<QueueItem>) -> Int {

@@ -1,0 +1,83 @@
+import Model
+import Synchronization
+
+/// What comes in for a runner while it works or sleeps. Bounded: answers by the requests in flight, the rest are flags.
+final class Mailbox: Sendable {
+    struct Letters: Sendable {
+        var answers: [Answer] = []
+        var probeReply: Reply?
+        /// The outbox holds something new.
+        var outboxGrew = false
+        /// Something old waits again in the outbox.
+        var mustRescan = false
+        var mustResume = false
+        var mustStop = false
+        var deletedProfiles: Set<ProfileOrdinal> = []
+        /// Woken without a letter.
+        var isWoken = false
+
+        var isEmpty: Bool {
+            answers.isEmpty && probeReply == nil && deletedProfiles.isEmpty
+                && !(outboxGrew || mustRescan || mustResume || mustStop || isWoken)
+        }
+    }
+
+    struct Answer: Sendable {
+        var requestID: Int
+        var reply: Reply
+        var duration: Duration
+    }
+
+    private struct State {
+        var letters = Letters()
+        var reader: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+
+    func post(_ write: (inout Letters) -> Void) {
+        let reader = state.withLock { state in
+            write(&state.letters)
+            defer { state.reader = nil }
+            return state.reader
+        }
+        reader?.resume()
+    }
+
+    /// The letters that are there, or the next ones; empty after the span, and at once when the task is cancelled,
+    /// unless that is `ignoringCancellation`. One reader at a time.
+    func next(within span: Instant.Span?, ignoringCancellation: Bool = false) async -> Letters {
+        let timer = span.map { span in
+            Task {
+                do { try await Task.sleep(for: .milliseconds(span.milliseconds)) } catch { return }
+                post { $0.isWoken = true }
+            }
+        }
+        defer { timer?.cancel() }
+        if ignoringCancellation {
+            await wait()
+        } else {
+            await withTaskCancellationHandler {
+                await wait()
+            } onCancel: {
+                post { $0.isWoken = true }
+            }
+        }
+        return state.withLock { state in
+            defer { state.letters = Letters() }
+            return state.letters
+        }
+    }
+
+    private func wait() async {
+        await withCheckedContinuation { continuation in
+            let hasLetters = state.withLock { state in
+                precondition(state.reader == nil, "a mailbox has one reader")
+                guard state.letters.isEmpty else { return true }
+                state.reader = continuation
+                return false
+            }
+            if hasLetters { continuation.resume() }
+        }
+    }
+}
