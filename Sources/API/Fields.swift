@@ -1,0 +1,108 @@
+import JSON
+import Model
+
+/// Reads the members of a JSON object one by one and remembers which, so that a misspelt one does not go unnoticed.
+struct Fields {
+    private let object: JSONObject
+    /// The dotted name of the object within the body; empty for the body itself.
+    private let path: String
+    private var known: Set<String> = []
+
+    init(_ object: JSONObject, path: String = "") {
+        self.object = object
+        self.path = path
+    }
+
+    func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    func has(_ key: String) -> Bool { object[key] != nil }
+
+    /// The member, if it is there and not null.
+    mutating func value(_ key: String) -> JSONValue? {
+        known.insert(key)
+        guard let value = object[key], !value.isNull else { return nil }
+        return value
+    }
+
+    func invalid(_ key: String, _ message: String) -> APIError {
+        APIError(.validation, field: name(key), "'\(name(key))' \(message)")
+    }
+
+    mutating func string(_ key: String, maximumLength: Int = 10_000) throws(APIError) -> String? {
+        guard let value = value(key) else { return nil }
+        guard let string = value.string else { throw invalid(key, "must be a text in quotes.") }
+        guard string.unicodeScalars.count <= maximumLength else {
+            throw invalid(key, "is longer than \(maximumLength) characters: shorten it.")
+        }
+        return string
+    }
+
+    /// A text that has something in it besides space; surrounding space is cut off.
+    mutating func name(_ key: String, maximumLength: Int = 255) throws(APIError) -> String? {
+        guard let string = try string(key, maximumLength: maximumLength) else { return nil }
+        let isSpace = { (character: Character) in character.isWhitespace }
+        let trimmed = String(
+            string.drop(while: isSpace).reversed().drop(while: isSpace).reversed())
+        guard !trimmed.isEmpty else { throw invalid(key, "is empty: give it a name.") }
+        return trimmed
+    }
+
+    mutating func bool(_ key: String) throws(APIError) -> Bool? {
+        guard let value = value(key) else { return nil }
+        guard let bool = value.bool else { throw invalid(key, "must be true or false.") }
+        return bool
+    }
+
+    mutating func integer(_ key: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
+        guard let value = value(key) else { return nil }
+        guard let integer = value.integer, range.contains(integer) else {
+            throw invalid(key, "must be a whole number from \(range.lowerBound) to \(range.upperBound).")
+        }
+        return integer
+    }
+
+    mutating func object(_ key: String) throws(APIError) -> Fields? {
+        guard let value = value(key) else { return nil }
+        guard let object = value.object else { throw invalid(key, "must be a JSON object.") }
+        return Fields(object, path: name(key))
+    }
+
+    mutating func strings(_ key: String, maximumCount: Int = 100) throws(APIError) -> [String]? {
+        guard let value = value(key) else { return nil }
+        guard let array = value.array, array.count <= maximumCount else {
+            throw invalid(key, "must be a list of at most \(maximumCount) texts.")
+        }
+        var strings: [String] = []
+        for element in array {
+            guard let string = element.string else { throw invalid(key, "must be a list of texts in quotes.") }
+            strings.append(string)
+        }
+        return strings
+    }
+
+    func required<Value>(_ value: Value?, _ key: String) throws(APIError) -> Value {
+        guard let value else { throw APIError(.validation, field: name(key), "'\(name(key))' is missing.") }
+        return value
+    }
+
+    /// Everything that was sent must have been read.
+    func finish() throws(APIError) {
+        guard let unknown = object.keys.first(where: { !known.contains($0) }) else { return }
+        let choices = known.sorted().map { "'\($0)'" }.joined(separator: ", ")
+        throw APIError(
+            .validation, field: name(unknown), "'\(name(unknown.prefixText))' is not known here. Possible: \(choices).")
+    }
+}
+
+extension String {
+    /// At most 80 characters, for messages.
+    var prefixText: String { String(prefix(80)) }
+}
+
+extension JSONValue {
+    /// A time as it leaves Muster; null where there is none.
+    static func time(_ instant: Instant?) -> JSONValue {
+        guard let instant, instant > .distantPast else { return .null }
+        return .string(instant.description)
+    }
+}

@@ -1,0 +1,90 @@
+// What the pages of audiences and computed traits share, beside the general widgets.
+
+import { h } from './dom.js';
+import { count, duration } from './format.js';
+import { progress } from './charts.js';
+import { bolt } from './icons.js';
+import { checkbox, field } from './widgets.js';
+
+export * from './widgets.js';
+
+/** `62 %` of a backfill in a list. */
+export function progressNote(backfill) {
+  if (!backfill || backfill.total === 0) return null;
+  return h('span', { class: 'sub' }, `${Math.floor((backfill.done / backfill.total) * 100)} % of history`);
+}
+
+/** The backfill with bar, pace and time left. */
+export function backfillBar(backfill) {
+  if (!backfill) return null;
+  const pace = backfill.profilesPerSecond ? `${count(Math.round(backfill.profilesPerSecond), 'profile')} per second` : null;
+  const rest = backfill.remainingMilliseconds !== null && backfill.remainingMilliseconds !== undefined
+    ? `about ${duration(backfill.remainingMilliseconds)} left` : null;
+  return h('div', { class: 'stack' },
+    progress(backfill.done, backfill.total, 'Backfill'),
+    h('p', { class: 'quiet' }, [`${backfill.done.toLocaleString('en-US')} of ${count(backfill.total, 'profile')} evaluated`,
+      pace, rest].filter(Boolean).join(' · ')));
+}
+
+/** The bolt with its words, and below why. */
+export function realtimeMark(explanation) {
+  return h('span', { class: 'realtime', title: explanation ?? '' }, bolt(), 'Realtime Enabled');
+}
+
+/** The key that a name will get: `Dormant Shoppers` → `dormant_shoppers` (spec: engage §7.3). The server has the last word. */
+export function keyOf(name) {
+  return name.trim().toLowerCase().normalize('NFKD').replace(/[\u0300-\u036f]/g, '').replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_+|_+$/g, '');
+}
+
+export const defaultSettings = () => ({
+  sendIdentify: true, sendTrack: false, enterEvent: 'Audience Entered', exitEvent: 'Audience Exited',
+  computeEvent: 'Trait Computed', enabled: true,
+});
+
+/** The form of connection settings (spec: engage §7.8); changes `settings` in place. */
+export function connectionSettings(kindName, settings, key, changed = () => {}) {
+  const node = h('div', { class: 'stack' });
+  const text = (name) => {
+    const input = h('input', {
+      type: 'text', value: settings[name],
+      oninput: (event) => { settings[name] = event.target.value; changed(); },
+    });
+    return input;
+  };
+  const names = h('div', { class: 'stack' }, kindName === 'audience'
+    ? [field('Enter event', text('enterEvent'), { hint: 'The custom event’s name when somebody enters.' }),
+      field('Exit event', text('exitEvent'), { hint: 'The custom event’s name when somebody leaves.' })]
+    : field('Compute event', text('computeEvent'), { hint: 'The custom event’s name when the value changes.' }));
+  names.hidden = !settings.sendTrack;
+  const none = h('p', { class: 'error' }, 'With both off, nothing is sent.');
+  const check = () => { none.hidden = settings.sendIdentify || settings.sendTrack; };
+  check();
+  const example = kindName === 'audience' ? 'true or false' : 'the value';
+  node.append(
+    checkbox('Send Identify: custom attribute', settings.sendIdentify, (on) => { settings.sendIdentify = on; check(); changed(); },
+      { hint: `In Braze: the custom attribute ${key || 'named like the key'} with ${example}.` }),
+    checkbox('Send Track: custom events', settings.sendTrack, (on) => {
+      settings.sendTrack = on;
+      names.hidden = !on;
+      check();
+      changed();
+    }, { hint: 'In Braze: a custom event with how often and when last.' }),
+    names, none,
+    checkbox('Connect to destination', settings.enabled, (on) => { settings.enabled = on; changed(); },
+      { hint: 'Off keeps the settings and sends nothing.' }));
+  return node;
+}
+
+/** Who is meant, in a few words: a name, an e-mail address, an id. */
+export function person(row) {
+  const name = row.name ?? row.email ?? row.userId ?? row.groupId ?? row.anonymousId;
+  return name ?? h('code', null, row.profileId ?? row.id);
+}
+
+/** Both unless they are the same. */
+export function personDetail(row) {
+  const parts = [row.email, row.userId, row.groupId].filter((part) => part && part !== row.name);
+  if (row.name === undefined || row.name === null) parts.shift();
+  return parts.join(' · ');
+}

@@ -1,0 +1,194 @@
+// Configuring a definition: the builder and the text of one and the same query, what the server says about it, and a
+// preview of who that is.
+
+import { api } from './api.js';
+import { audienceBuilder, traitBuilder } from './builder.js';
+import { debounce, h, replace } from './dom.js';
+import { count, duration, number, value } from './format.js';
+import { audienceText, missing, traitText, traitTypes } from './query-text.js';
+import { button, card, notice } from './widgets.js';
+import { person, personDetail, realtimeMark } from './computation-parts.js';
+
+/**
+ * `kind` is one of `kinds`, `state` holds `{level, model, query, options}` and is changed in place; `changed` is called
+ * with the check's answer. Returns nodes for the page to place, and `valid()`.
+ */
+export function definitionEditor({ kindName, kind, state, self, changed = () => {}, signal }) {
+  const mark = h('span', { hidden: true });
+  const errors = h('div', { class: 'query-errors', 'aria-live': 'polite' });
+  const advice = h('div', { class: 'query-errors' });
+  const builderBox = h('div', { class: 'stack' });
+  const textarea = h('textarea', {
+    class: 'query', spellcheck: 'false', autocapitalize: 'off', 'aria-label': 'Definition in the query language',
+    value: state.query, oninput: () => typed(),
+  });
+  const textBox = h('div', { class: 'stack', hidden: true }, textarea, h('p', { class: 'hint' },
+    'The same definition in the query language. Both views change the same query.'));
+  const builderTab = tab('Builder', () => open('builder'));
+  const textTab = tab('Query', () => open('text'));
+  const preview = previewPane(kind, state, signal);
+  let answer = null;
+  let view = state.model ? 'builder' : 'text';
+  let turn = 0;
+
+  function tab(name, action) {
+    return h('button', { type: 'button', role: 'tab', onclick: action }, name);
+  }
+
+  function open(next) {
+    view = next;
+    builderTab.setAttribute('aria-selected', String(view === 'builder'));
+    textTab.setAttribute('aria-selected', String(view === 'text'));
+    builderBox.hidden = view !== 'builder';
+    textBox.hidden = view !== 'text';
+    if (view === 'text') {
+      // The canonical print is easier to read than what the builder put together.
+      textarea.value = answer?.valid ? answer.query : state.query;
+      state.query = textarea.value;
+    } else {
+      drawBuilder();
+    }
+  }
+
+  function drawBuilder() {
+    if (!state.model) {
+      replace(builderBox, notice('info', 'This definition is more than the builder can show.',
+        `${answer?.builderReason ?? ''} Edit it as text.`.trim(), [button('Open Query', () => open('text'))]));
+      return;
+    }
+    replace(builderBox, kindName === 'audience'
+      ? audienceBuilder(state.model, { level: state.level, self, changed: built })
+      : traitBuilder(state.model, { changed: built }));
+  }
+
+  function built() {
+    const lack = missing(kindName, state.model);
+    state.query = kindName === 'audience' ? audienceText(state.model) : traitText(state.model);
+    if (lack) {
+      turn += 1;
+      answer = null;
+      replace(errors, h('p', { class: 'quiet' }, lack));
+      replace(advice);
+      preview.clear('The preview appears when the definition is complete.');
+      changed(null);
+      return;
+    }
+    check();
+  }
+
+  function typed() {
+    state.query = textarea.value;
+    state.model = null;
+    check();
+  }
+
+  const check = debounce(200, async () => {
+    turn += 1;
+    const mine = turn;
+    let result;
+    try {
+      result = await api.post('/spaces/spa_muster/queries/check', {
+        query: state.query, type: kindName === 'audience' ? 'AUDIENCE' : 'COMPUTED_TRAIT', audienceType: state.level,
+        ...(self ? { key: self } : {}),
+      }, signal);
+    } catch (error) {
+      if (error.name === 'AbortError' || mine !== turn) return;
+      result = { check: { valid: false, errors: [{ message: error.message }] } };
+    }
+    if (mine !== turn) return;
+    answer = result.check;
+    if (answer.valid && view === 'text') state.model = answer.builder ?? null;
+    show();
+    changed(answer);
+    if (answer.valid) preview.soon();
+    else preview.clear('The preview appears when the definition is right.');
+  });
+
+  function show() {
+    replace(errors, answer.errors.map(errorNode));
+    replace(advice, (answer.hints ?? []).map((hint) => notice('info', null, hint)));
+    const explanation = answer.realTime?.explanation;
+    mark.hidden = !answer.valid || answer.realTime?.type !== 'REALTIME';
+    replace(mark, realtimeMark(explanation));
+    if (explanation && answer.valid) advice.append(h('p', { class: 'quiet' }, explanation));
+  }
+
+  const node = h('div', { class: 'stack' },
+    h('div', { class: 'tabs', role: 'tablist' }, builderTab, textTab), builderBox, textBox, errors, advice);
+  open(view);
+  if (view === 'text' && state.query) check();
+  return {
+    node, mark, preview: preview.node, refreshPreview: () => preview.soon(),
+    valid: () => answer?.valid === true,
+    answer: () => answer,
+  };
+}
+
+/** An error with its place underneath (design §3: line, column, what was expected, a suggestion). */
+export function errorNode(error) {
+  const rows = [h('p', { class: 'error' }, error.line ? `Line ${error.line}, column ${error.column}: ${error.message}` : error.message)];
+  if (error.excerpt !== undefined && error.excerpt !== null && error.column) {
+    const indent = [...error.excerpt].slice(0, (error.excerptColumn ?? error.column) - 1).map((character) => (character === '\t' ? '\t' : ' ')).join('');
+    rows.push(h('pre', { class: 'excerpt', tabindex: '0' }, error.excerpt, '\n', indent,
+      h('span', { class: 'caret' }, '^'.repeat(Math.max(1, error.length ?? 1)))));
+  }
+  if (error.suggestion) rows.push(h('p', null, error.suggestion));
+  return h('div', { role: 'alert' }, rows);
+}
+
+function previewPane(kind, state, signal) {
+  const body = h('div', { class: 'stack', 'aria-live': 'polite' });
+  let running = null;
+
+  const run = debounce(350, async () => {
+    running?.abort();
+    const controller = new AbortController();
+    running = controller;
+    signal.addEventListener('abort', () => controller.abort(), { once: true });
+    body.setAttribute('aria-busy', 'true');
+    try {
+      let { [`${kind.single}Preview`]: result } = await api.post(`${kind.path}/previews`, {
+        definition: { query: state.query }, audienceType: state.level, options: state.options,
+      }, controller.signal);
+      while (result.status === 'RUNNING') {
+        await new Promise((resolve) => { setTimeout(resolve, 300); });
+        ({ [`${kind.single}Preview`]: result } = await api.get(`${kind.path}/previews/${result.id}`, controller.signal));
+      }
+      replace(body, result.status === 'COMPLETED' ? sample(kind, state, result) : notice('bad', 'No preview.', result.failureReason));
+    } catch (error) {
+      if (error.name !== 'AbortError') replace(body, notice('bad', 'No preview.', error.message));
+    }
+    if (running === controller) body.removeAttribute('aria-busy');
+  });
+
+  const clear = (text) => {
+    running?.abort();
+    replace(body, h('p', { class: 'quiet' }, text));
+  };
+  clear('The preview appears when the definition is complete.');
+  return {
+    node: h('div', { class: 'preview' }, card(kind.route === 'traits' ? 'Preview your trait' : 'Preview your audience', body,
+      { actions: [button('Preview', run)] })),
+    soon: run,
+    clear,
+  };
+}
+
+function sample(kind, state, result) {
+  const unit = state.level === 'ACCOUNTS' ? 'account' : 'user';
+  const share = result.examined > 0 ? ` of ${count(result.examined, unit)}` : '';
+  return [
+    h('div', null, h('p', { class: 'big' }, number(result.size.count)),
+      h('p', { class: 'quiet' }, `${result.size.count === 1 ? unit : `${unit}s`}${kind.route === 'traits' ? ' with a value' : ''}${share}`,
+        result.elapsedMilliseconds !== undefined && ` · ${duration(result.elapsedMilliseconds)}`)),
+    result.results.length === 0
+      ? h('p', { class: 'quiet' }, 'Nobody right now. New events are counted as they come.')
+      : h('ul', { class: 'sample' }, result.results.map((row) => h('li', null,
+        h('span', null, h('a', { href: `#/profiles/${row.id}`, target: '_blank', rel: 'noopener' }, person(row)),
+          h('span', { class: 'sub' }, personDetail(row))),
+        kind.route === 'traits' && h('strong', null, value(row.value))))),
+  ];
+}
+
+/** The name of a trait type. */
+export const traitTypeName = (type) => traitTypes.find(([name]) => name === type)?.[1] ?? type;

@@ -1,0 +1,163 @@
+// One destination: its queue, what was sent with request and answer, what is connected, its settings.
+
+import { api, query, space } from '../api.js';
+import { destinationForm } from '../destination-form.js';
+import { h, replace } from '../dom.js';
+import { clockTime, count, duration, number, time } from '../format.js';
+import {
+  button, card, checkbox, confirm, doing, figure, json, notice, pagedList, pageHead, sideSheet, status, table, tabs, toast,
+} from '../computation-parts.js';
+import { summary } from './new-computation.js';
+
+export async function destinationPage(context) {
+  const path = `/destinations/${encodeURIComponent(context.parameters.id)}`;
+  const read = async () => (await api.get(path, context.signal)).destination;
+  const destination = await read();
+  const base = `#/destinations/${destination.id}`;
+  const entries = [
+    ['Overview', '', overviewTab], ['Deliveries', '/deliveries', deliveriesTab], ['Parked', '/parked', parkedTab],
+    ['Settings', '/settings', settingsTab],
+  ];
+  const current = entries.find(([, suffix]) => suffix === `/${context.parameters.tab}`) ?? entries[0];
+  const banner = h('div');
+  const show = (item) => replace(banner, pauseNotice(item, path));
+  show(destination);
+  context.every(3000, async () => show(await read()));
+  return [
+    pageHead(destination.name, { trail: [['Destinations', '#/destinations']], note: destination.address, actions: [status(destination.state.status)] }),
+    banner,
+    tabs(entries.map(([name, suffix]) => [name, base + suffix]), base + current[1]),
+    await current[2]({ destination, context, path, read }),
+  ];
+}
+
+function pauseNotice(item, path) {
+  if (!item.state.paused) return null;
+  return notice('bad', `Sending to ${item.name} has stopped. Nothing is lost: ${count(item.state.waiting, 'call')} wait.`, item.state.paused.reason, [
+    h('a', { class: 'button plain', href: `#/destinations/${item.id}/settings` }, 'Settings'),
+    button('Resume', doing(async () => {
+      await api.post(`${path}/resume`);
+      toast('Resumed: what waited is sent now.');
+    }), { kind: 'primary', name: 'play' })]);
+}
+
+async function overviewTab({ destination, context, read }) {
+  const queue = h('div', { class: 'figures' });
+  const show = ({ state }) => replace(queue,
+    figure('Waiting', number(state.waiting), 'calls in the queue'),
+    figure('Delivered', number(state.delivered), 'calls acknowledged'),
+    figure('Parked', number(state.parked), state.parked > 0 ? h('a', { href: `#/destinations/${destination.id}/parked` }, 'see why') : 'calls set aside'),
+    figure('Saved', number(state.coalesced + state.unchanged), 'calls not needed: a newer value, or the same as before'),
+    figure('Requests', number(state.attempts), `${number(state.failedAttempts)} not fully delivered`));
+  show(destination);
+  context.every(2000, async () => show(await read()));
+  const [{ audiences }, { computedTraits }] = await Promise.all([
+    api.get(`${space}/audiences?count=200`, context.signal), api.get(`${space}/computed-traits?count=200`, context.signal),
+  ]);
+  const rows = [...audiences.map((item) => ({ item, route: 'audiences', kindName: 'audience' })),
+    ...computedTraits.map((item) => ({ item, route: 'traits', kindName: 'trait' }))]
+    .flatMap((row) => {
+      const connection = row.item.connections.find((one) => one.destination.id === destination.id);
+      return connection ? [{ ...row, connection }] : [];
+    });
+  return h('div', { class: 'stack' }, card('Queue', queue),
+    card('Connected audiences and traits', rows.length === 0
+      ? h('div', { class: 'empty' }, h('p', null, 'None yet. Open an audience or trait and add this destination there.'),
+        h('div', { class: 'actions' }, h('a', { class: 'button plain', href: '#/audiences' }, 'Open Audiences')))
+      : table([
+        { name: 'Name', cell: (row) => row.item.name },
+        { name: 'Sends', cell: (row) => summary(row.kindName, row.connection.connectionSettings) },
+        { name: 'Profiles', tone: 'number', cell: (row) => number(row.item.size.count) },
+        { name: 'Status', tone: 'tight', cell: (row) => status(row.connection.status) },
+      ], rows, { href: (row) => `#/${row.route}/${row.item.id}`, label: 'Connected audiences and traits' }), { className: 'flush' }));
+}
+
+async function deliveriesTab({ destination, context, path }) {
+  const asked = context.query.get('attempt');
+  if (asked) queueMicrotask(() => openAttempt(path, asked).catch((error) => toast(error.message)));
+  const list = pagedList(async (cursor) => {
+    const data = await api.get(`${path}/deliveries${query({ count: 50, cursor })}`, context.signal);
+    return { rows: data.deliveries, pagination: data.pagination };
+  }, (rows) => attemptTable(rows, (row) => openAttempt(path, row.id)),
+  () => h('div', { class: 'empty' }, h('p', null, `Nothing was sent to ${destination.name} yet.`)));
+  await list.ready;
+  context.every(3000, list.refresh);
+  return card(null, list.node, { className: 'flush' });
+}
+
+/** Requests as rows that open. */
+export function attemptTable(rows, open) {
+  return table([
+    { name: 'Sent', tone: 'tight', cell: (row) => button(clockTime(row.at), doing(() => open(row)), { kind: 'text' }) },
+    { name: 'Outcome', tone: 'tight', cell: (row) => status(row.outcome) },
+    { name: 'Answer', tone: 'tight', cell: (row) => (row.status === null || row.status === undefined ? 'none' : String(row.status)) },
+    { name: 'Objects', tone: 'number', cell: (row) => number(row.objectCount) },
+    { name: 'Took', tone: 'number', cell: (row) => duration(row.elapsedMilliseconds) },
+    { name: 'Request', cell: (row) => h('code', null, row.endpoint) },
+  ], rows, { label: 'Requests' });
+}
+
+/** One request with its answer and what it meant for each call in it. */
+export async function openAttempt(path, id) {
+  const { delivery } = await api.get(`${path}/deliveries/${encodeURIComponent(id)}`);
+  sideSheet('Request and answer', [
+    h('div', { class: 'row' }, status(delivery.outcome), time(delivery.at), h('span', { class: 'quiet' }, duration(delivery.elapsedMilliseconds))),
+    delivery.duplicateRisk && notice('warn', 'No answer came.', 'Whether it took effect is not known. It was sent again; events in it may count twice in Braze.'),
+    h('h3', null, 'Request'), h('code', { class: 'query-text' }, delivery.endpoint),
+    delivery.request === null || delivery.request === undefined ? h('p', { class: 'quiet' }, 'Bodies are kept for the newest requests only.') : json(delivery.request),
+    h('h3', null, `Answer${delivery.status ? ` ${delivery.status}` : ''}`),
+    delivery.response === null || delivery.response === undefined ? h('p', { class: 'quiet' }, 'None kept.') : json(delivery.response),
+    h('h3', null, count(delivery.emissions.length, 'call')),
+    emissionTable(delivery.emissions),
+  ]);
+}
+
+/** Calls and what became of them; with `path` each leads to its request. */
+export function emissionTable(rows, path) {
+  return table([
+    { name: 'Profile', cell: (row) => h('a', { href: `#/profiles/${row.profileId}` }, row.profileName ?? h('code', null, row.profileId)) },
+    { name: 'What', cell: (row) => [h('code', null, row.kind), ' ', row.computationName ?? row.computationId] },
+    { name: 'Outcome', cell: (row) => [status(row.state), row.detail && h('span', { class: 'sub' }, row.detail)] },
+    ...(path ? [{ name: '', tone: 'tight', cell: (row) => row.attemptId && button(clockTime(row.at), doing(() => openAttempt(path, row.attemptId)), { kind: 'text' }) }] : []),
+  ], rows, { label: 'Calls' });
+}
+
+async function parkedTab({ destination, context, path }) {
+  const list = pagedList(async (cursor) => {
+    const data = await api.get(`${path}/emissions${query({ state: 'parked', count: 50, cursor })}`, context.signal);
+    return { rows: data.emissions, pagination: data.pagination };
+  }, (rows) => emissionTable(rows), () => h('div', { class: 'empty' }, h('p', null, 'Nothing is set aside. What a destination rejects stands here alone, with its words; the rest of its batch is delivered.')));
+  await list.ready;
+  context.every(4000, list.refresh);
+  const redrive = button('Redrive all', doing(async () => {
+    const { redriven } = await api.post(`${path}/redrive`);
+    toast(`${count(redriven, 'call')} will be sent again.`);
+    await list.refresh();
+  }), { disabled: destination.state.parked === 0 });
+  return card(`Set aside by ${destination.name}`, list.node, { className: 'flush', actions: [redrive] });
+}
+
+async function settingsTab({ destination, context, path }) {
+  const { catalog } = await api.get('/destinations/catalog', context.signal);
+  const kind = catalog.find((one) => one.kind === destination.kind);
+  const form = destinationForm(kind, destination, async (body) => {
+    await api.patch(path, body);
+    toast('Saved.');
+    window.dispatchEvent(new HashChangeEvent('hashchange'));
+  }, 'Save Settings');
+  return h('div', { class: 'stack' },
+    card(null, form),
+    card('Sending', checkbox('Enabled', destination.enabled, (on) => {
+      api.patch(path, { enabled: on }).then(() => toast(on ? 'Sending again.' : 'Nothing is sent; calls wait.'), (error) => toast(error.message));
+    }, { hint: 'Off: nothing is sent; calls wait.' })),
+    card('Delete', [h('p', { class: 'quiet' }, 'Connections to it go too. Nothing is removed in Braze.'),
+      h('div', { class: 'actions', style: { 'margin-top': '.75rem' } }, button('Delete Destination…', doing(async () => {
+        const sure = await confirm({
+          title: `Delete “${destination.name}”?`, action: 'Delete', phrase: destination.name,
+          text: `${count(destination.state.waiting, 'call')} that wait are dropped. This can’t be undone.`,
+        });
+        if (!sure) return;
+        await api.remove(path);
+        location.hash = '#/destinations';
+      }), { kind: 'danger', name: 'trash' }))]));
+}
