@@ -33,8 +33,7 @@ export function realtimeMark(explanation) {
 
 /** The key that a name will get: `Dormant Shoppers` → `dormant_shoppers` (spec: engage §7.3). The server has the last word. */
 export function keyOf(name) {
-  return name.trim().toLowerCase().normalize('NFKD').replace(/[\u0300-\u036f]/g, '').replace(/[^a-z0-9]+/g, '_')
-    .replace(/^_+|_+$/g, '');
+  return name.toLowerCase().replace(/[^\p{L}\p{M}\p{N}]+/gu, '_').replace(/^_+|_+$/g, '');
 }
 
 export const defaultSettings = () => ({

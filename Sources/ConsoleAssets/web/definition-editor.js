@@ -127,12 +127,11 @@ export function definitionEditor({ kindName, kind, state, self, changed = () => 
 /** An error with its place underneath (design §3: line, column, what was expected, a suggestion). */
 export function errorNode(error) {
   const rows = [h('p', { class: 'error' }, error.line ? `Line ${error.line}, column ${error.column}: ${error.message}` : error.message)];
-  if (error.excerpt !== undefined && error.excerpt !== null && error.column) {
-    const indent = [...error.excerpt].slice(0, (error.excerptColumn ?? error.column) - 1).map((character) => (character === '\t' ? '\t' : ' ')).join('');
-    rows.push(h('pre', { class: 'excerpt', tabindex: '0' }, error.excerpt, '\n', indent,
-      h('span', { class: 'caret' }, '^'.repeat(Math.max(1, error.length ?? 1)))));
+  if (error.excerpt) {
+    const [text, carets = ''] = error.excerpt.split('\n');
+    rows.push(h('pre', { class: 'excerpt', tabindex: '0' }, text, '\n', h('span', { class: 'caret' }, carets)));
   }
-  if (error.suggestion) rows.push(h('p', null, error.suggestion));
+  if (error.suggestion) rows.push(h('p', null, `Suggestion: ${error.suggestion}.`));
   return h('div', { role: 'alert' }, rows);
 }
 

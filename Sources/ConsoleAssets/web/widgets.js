@@ -230,6 +230,7 @@ export function sideSheet(title, content, { onclose } = {}) {
   window.addEventListener('hashchange', () => dialog.close(), { once: true });
   document.body.append(dialog);
   dialog.showModal();
+  dialog.querySelector('.sheet-body input, .sheet-body select, .sheet-body button')?.focus();
   return () => dialog.close();
 }
 
