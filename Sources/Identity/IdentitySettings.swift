@@ -1,4 +1,4 @@
-public import JSON
+import JSON
 public import Model
 
 /// The rules by which ids make profiles (spec: collection §4.2–4.4). Changes apply to later calls only.

@@ -82,6 +82,8 @@ public struct AttemptEmissionRow: Sendable, Hashable {
         case unknown
     }
 
+    /// Ascending in the order of recording; `nil` until it is stored.
+    public var id: Int64?
     /// `nil` until it is stored.
     public var attemptID: Int64?
     public var destinationID: String
@@ -95,9 +97,10 @@ public struct AttemptEmissionRow: Sendable, Hashable {
     public var detail: String
 
     public init(
-        attemptID: Int64? = nil, destinationID: String, messageID: String, profile: ProfileOrdinal,
+        id: Int64? = nil, attemptID: Int64? = nil, destinationID: String, messageID: String, profile: ProfileOrdinal,
         computationID: String, kind: Emission.Kind, at: Instant, outcome: Outcome, detail: String = ""
     ) {
+        self.id = id
         self.attemptID = attemptID
         self.destinationID = destinationID
         self.messageID = messageID

@@ -1,0 +1,142 @@
+import GRDB
+import JSON
+import Model
+
+/// Writes one step of delivery within a transaction.
+struct DeliveryWriter {
+    let db: Database
+    let destination: Int64
+    let retention: StateStore.Retention
+
+    func write(attempt: AttemptRow?, emissions: [AttemptEmissionRow]) throws -> Int64? {
+        guard let attempt else { return nil }
+        let statement = try RawStatement(
+            db,
+            """
+            INSERT INTO attempts (
+                destination, at, endpoint, request, status, response, duration_ms, object_count, outcome)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        statement.bind(1, destination)
+        statement.bind(2, attempt.at)
+        statement.bind(3, attempt.endpoint)
+        if let request = attempt.request { statement.bind(4, utf8: request) } else { statement.bindNull(4) }
+        statement.bind(5, attempt.status.map { Int64($0) })
+        statement.bind(6, attempt.response)
+        statement.bind(7, attempt.durationMilliseconds)
+        statement.bind(8, attempt.objectCount)
+        statement.bind(9, attempt.outcome.rawValue)
+        try statement.run()
+        let id = db.lastInsertedRowID
+        try write(emissions, attemptID: id)
+        try count("attempts", 1)
+        if attempt.outcome != .delivered { try count("failed_attempts", 1) }
+        try trim(newest: id)
+        return id
+    }
+
+    private func write(_ emissions: [AttemptEmissionRow], attemptID: Int64) throws {
+        let statement = try RawStatement(
+            db,
+            """
+            INSERT INTO attempt_emissions (
+                attempt, destination, message_id, ordinal, computation_id, kind, at, outcome, detail)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        let tried = try RawStatement(
+            db,
+            "UPDATE outbox SET attempts = attempts + 1 WHERE message_id = ? AND destination = ? AND kind = ?")
+        for row in emissions {
+            statement.bind(1, attemptID)
+            statement.bind(2, destination)
+            statement.bind(3, row.messageID)
+            statement.bind(4, row.profile)
+            statement.bind(5, row.computationID)
+            statement.bind(6, row.kind.rawValue)
+            statement.bind(7, row.at)
+            statement.bind(8, row.outcome.rawValue)
+            statement.bind(9, row.detail)
+            try statement.run()
+            // A delivered emission leaves the outbox anyway.
+            guard row.outcome != .delivered else { continue }
+            tried.bind(1, row.messageID)
+            tried.bind(2, destination)
+            tried.bind(3, row.kind.rawValue)
+            try tried.run()
+        }
+    }
+
+    private func trim(newest id: Int64) throws {
+        for (sql, kept) in [
+            ("DELETE FROM attempts WHERE id <= ?", retention.attempts),
+            ("DELETE FROM attempt_emissions WHERE attempt <= ?", retention.attempts),
+            (
+                """
+                UPDATE attempts SET request = NULL, response = NULL
+                WHERE id <= ? AND (request IS NOT NULL OR response IS NOT NULL)
+                """, retention.attemptBodies
+            ),
+        ] {
+            let statement = try RawStatement(db, sql)
+            statement.bind(1, id - Int64(kept))
+            try statement.run()
+        }
+    }
+
+    func settle(_ changes: DeliveryChanges) throws {
+        let remove = try RawStatement(db, "DELETE FROM outbox WHERE sequence = ? AND destination = ?")
+        for (column, sequences) in [
+            ("delivered", changes.delivered), ("coalesced", changes.coalesced), ("unchanged", changes.unchanged),
+            ("discarded", changes.discarded),
+        ] where !sequences.isEmpty {
+            var removed = 0
+            for sequence in sequences {
+                remove.bind(1, sequence)
+                remove.bind(2, destination)
+                removed += try remove.run()
+            }
+            try count(column, removed)
+        }
+    }
+
+    func park(_ parked: [(sequence: Int64, reason: String)], at instant: Instant) throws {
+        guard !parked.isEmpty else { return }
+        let statement = try RawStatement(
+            db, "UPDATE outbox SET parked_reason = ?, parked_at = ? WHERE sequence = ? AND destination = ?")
+        for (sequence, reason) in parked {
+            statement.bind(1, reason)
+            statement.bind(2, instant)
+            statement.bind(3, sequence)
+            statement.bind(4, destination)
+            try statement.run()
+        }
+    }
+
+    func acknowledge(_ values: [LedgerKey: JSONValue]) throws {
+        guard !values.isEmpty else { return }
+        let put = try RawStatement(db, "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?)")
+        let forget = try RawStatement(
+            db, "DELETE FROM ledger WHERE destination = ? AND external_id = ? AND attribute = ?")
+        for (key, value) in values {
+            let statement = value.isNull ? forget : put
+            statement.bind(1, destination)
+            statement.bind(2, key.externalID)
+            statement.bind(3, key.attribute)
+            if !value.isNull { statement.bind(4, value) }
+            try statement.run()
+        }
+    }
+
+    private func count(_ column: String, _ increment: Int) throws {
+        guard increment > 0 else { return }
+        let statement = try RawStatement(
+            db,
+            """
+            INSERT INTO destination_counts (destination, \(column)) VALUES (?, ?)
+            ON CONFLICT (destination) DO UPDATE SET \(column) = \(column) + excluded.\(column)
+            """)
+        statement.bind(1, destination)
+        statement.bind(2, increment)
+        try statement.run()
+    }
+}

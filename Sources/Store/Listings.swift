@@ -1,0 +1,331 @@
+import GRDB
+public import Model
+
+// What people look at. Lists are newest first and paged by the id of the last row seen, unless they say otherwise.
+
+/// A WHERE clause put together from the criteria that are set. Values are always bound.
+private struct Conditions {
+    private var clauses: [String] = []
+    private var values: [Value] = []
+
+    private enum Value {
+        case text(String)
+        case number(Int64)
+    }
+
+    mutating func add(_ clause: String, _ text: String?) {
+        guard let text else { return }
+        clauses.append(clause)
+        values.append(.text(text))
+    }
+
+    mutating func add(_ clause: String, _ number: Int64?) {
+        guard let number else { return }
+        clauses.append(clause)
+        values.append(.number(number))
+    }
+
+    mutating func add(_ clause: String, texts: [String]) {
+        clauses.append(clause)
+        values += texts.map { .text($0) }
+    }
+
+    /// `column` is one of the profiles. Numbers can stand in the SQL as they are.
+    mutating func add(_ column: String, in profiles: [ProfileOrdinal]?) {
+        guard let profiles else { return }
+        clauses.append("\(column) IN (\(profiles.map { String($0.rawValue) }.joined(separator: ",")))")
+    }
+
+    /// Runs `select … WHERE … tail LIMIT limit`.
+    func fetch<Row>(
+        _ db: Database, _ select: String, _ tail: String, limit: Int, _ row: (RawRow) throws -> Row
+    ) throws -> [Row] {
+        let filter = clauses.isEmpty ? "" : " WHERE " + clauses.joined(separator: " AND ")
+        let statement = try RawStatement(uncached: "\(select)\(filter) \(tail) LIMIT \(max(0, limit))", db)
+        for (index, value) in values.enumerated() {
+            switch value {
+            case .text(let text): statement.bind(Int32(index + 1), text)
+            case .number(let number): statement.bind(Int32(index + 1), number)
+            }
+        }
+        return try statement.all(row)
+    }
+}
+
+private let destinationNumber = "(SELECT number FROM destinations WHERE id = ?)"
+private let computationNumber = "(SELECT number FROM computations WHERE id = ?)"
+
+extension StateStore {
+    /// Waiting or parked emissions.
+    public func outbox(
+        destinationID: String? = nil, profiles: [ProfileOrdinal]? = nil, computationID: String? = nil,
+        parked: Bool? = nil, before sequence: Int64? = nil, limit: Int
+    ) throws -> [OutboxRow] {
+        var conditions = Conditions()
+        conditions.add("destination = \(destinationNumber)", destinationID)
+        conditions.add("ordinal", in: profiles)
+        conditions.add("computation_id = ?", computationID)
+        conditions.add("sequence < ?", sequence)
+        if let parked { conditions.add("parked_reason IS \(parked ? "NOT NULL" : "NULL")", texts: []) }
+        return try read { db in
+            try conditions.fetch(
+                db, "SELECT \(Columns.outbox) FROM outbox JOIN destinations ON number = destination",
+                "ORDER BY sequence DESC", limit: limit
+            ) { try $0.outboxRow() }
+        }
+    }
+
+    /// Attempts. With a criterion about emissions: those that contained at least one such emission.
+    public func attempts(_ filter: DeliveryFilter = DeliveryFilter(), before id: Int64? = nil, limit: Int) throws
+        -> [AttemptRow]
+    {
+        var conditions = Conditions()
+        conditions.add("destination = \(destinationNumber)", filter.destinationID)
+        conditions.add("outcome = ?", filter.attemptOutcome?.rawValue)
+        conditions.add("attempts.id < ?", id)
+        var emissions: [String] = []
+        if let profiles = filter.profiles {
+            emissions.append("ordinal IN (\(profiles.map { String($0.rawValue) }.joined(separator: ",")))")
+        }
+        if filter.computationID != nil { emissions.append("computation_id = ?") }
+        if filter.emissionOutcome != nil { emissions.append("attempt_emissions.outcome = ?") }
+        if !emissions.isEmpty {
+            let matching = emissions.joined(separator: " AND ")
+            conditions.add(
+                "attempts.id IN (SELECT attempt FROM attempt_emissions WHERE \(matching))",
+                texts: [filter.computationID, filter.emissionOutcome?.rawValue].compactMap(\.self))
+        }
+        return try read { db in
+            try conditions.fetch(db, Columns.selectAttempts, "ORDER BY attempts.id DESC", limit: limit) {
+                try $0.attempt()
+            }
+        }
+    }
+
+    public func attempt(id: Int64) throws -> AttemptRow? {
+        var conditions = Conditions()
+        conditions.add("attempts.id = ?", id)
+        return try read { db in
+            try conditions.fetch(db, Columns.selectAttempts, "", limit: 1) { try $0.attempt() }.first
+        }
+    }
+
+    /// The emissions of one attempt, in the order in which they were recorded.
+    public func emissions(attemptID: Int64) throws -> [AttemptEmissionRow] {
+        var conditions = Conditions()
+        conditions.add("attempt = ?", attemptID)
+        return try read { db in
+            try conditions.fetch(db, Columns.selectEmissions, "ORDER BY attempt_emissions.id", limit: .max) {
+                try $0.attemptEmission()
+            }
+        }
+    }
+
+    /// What attempts meant for emissions, beginning below the id of an `AttemptEmissionRow`.
+    public func attemptEmissions(_ filter: DeliveryFilter = DeliveryFilter(), before id: Int64? = nil, limit: Int)
+        throws -> [AttemptEmissionRow]
+    {
+        var conditions = Conditions()
+        conditions.add("destination = \(destinationNumber)", filter.destinationID)
+        conditions.add("ordinal", in: filter.profiles)
+        conditions.add("computation_id = ?", filter.computationID)
+        conditions.add("outcome = ?", filter.emissionOutcome?.rawValue)
+        conditions.add("attempt IN (SELECT id FROM attempts WHERE outcome = ?)", filter.attemptOutcome?.rawValue)
+        conditions.add("attempt_emissions.id < ?", id)
+        return try read { db in
+            try conditions.fetch(db, Columns.selectEmissions, "ORDER BY attempt_emissions.id DESC", limit: limit) {
+                try $0.attemptEmission()
+            }
+        }
+    }
+
+    /// Transitions of these numbers.
+    public func transitions(
+        profiles: [ProfileOrdinal], computationID: String? = nil, before id: Int64? = nil, limit: Int
+    ) throws -> [TransitionRow] {
+        var conditions = Conditions()
+        conditions.add("ordinal", in: profiles)
+        conditions.add("computation = \(computationNumber)", computationID)
+        conditions.add("transitions.id < ?", id)
+        return try fetchTransitions(conditions, limit: limit)
+    }
+
+    /// Transitions of a computation.
+    public func transitions(computationID: String, before id: Int64? = nil, limit: Int) throws -> [TransitionRow] {
+        var conditions = Conditions()
+        conditions.add("computation = \(computationNumber)", computationID)
+        conditions.add("transitions.id < ?", id)
+        return try fetchTransitions(conditions, limit: limit)
+    }
+
+    private func fetchTransitions(_ conditions: Conditions, limit: Int) throws -> [TransitionRow] {
+        try read { db in
+            try conditions.fetch(
+                db,
+                """
+                SELECT transitions.id, computations.id, ordinal, value, at, log_offset, cause
+                FROM transitions JOIN computations ON number = computation
+                """, "ORDER BY transitions.id DESC", limit: limit
+            ) {
+                TransitionRow(
+                    id: $0.int64(0), computationID: $0.string(1), ordinal: $0.ordinal(2), value: try $0.json(3),
+                    at: $0.instant(4), offset: $0.int64(5), cause: $0.string(6))
+            }
+        }
+    }
+
+    /// The values that a computation holds, ascending by ordinal, beginning after one.
+    public func values(computationID: String, after ordinal: ProfileOrdinal? = nil, limit: Int) throws
+        -> [ComputedValueRow]
+    {
+        var conditions = Conditions()
+        conditions.add("computation = \(computationNumber)", computationID)
+        conditions.add("ordinal > ?", ordinal.map { Int64($0.rawValue) })
+        return try read { db in
+            try conditions.fetch(
+                db,
+                """
+                SELECT computation, ordinal, value, changed_at, transition_number, emitted_ids FROM computed_values
+                """, "ORDER BY ordinal", limit: limit
+            ) { try $0.computedValue(computationID: computationID) }
+        }
+    }
+
+    public func counters() throws -> [String: Int64] {
+        try read { db in
+            var counters: [String: Int64] = [:]
+            try RawStatement(db, "SELECT name, value FROM counters").forEach { counters[$0.string(0)] = $0.int64(1) }
+            return counters
+        }
+    }
+
+    // MARK: Identity
+
+    public func profile(_ ordinal: ProfileOrdinal) throws -> ProfileRow? {
+        var conditions = Conditions()
+        conditions.add("ordinal = ?", Int64(ordinal.rawValue))
+        return try read { db in
+            try conditions.fetch(db, "SELECT \(Columns.profile) FROM profiles", "", limit: 1) { try $0.profile() }.first
+        }
+    }
+
+    public func profile(segmentID: String) throws -> ProfileRow? {
+        var conditions = Conditions()
+        conditions.add("segment_id = ?", segmentID)
+        return try read { db in
+            try conditions.fetch(db, "SELECT \(Columns.profile) FROM profiles", "", limit: 1) { try $0.profile() }.first
+        }
+    }
+
+    /// The ids mapped to these numbers, in the order of mapping.
+    public func identifiers(of profiles: [ProfileOrdinal]) throws -> [IdentifierRow] {
+        var conditions = Conditions()
+        conditions.add("owner", in: profiles)
+        return try read { db in
+            try conditions.fetch(
+                db, "SELECT \(Columns.identifier) FROM identifiers", "ORDER BY sequence", limit: .max
+            ) { try $0.identifier() }
+        }
+    }
+
+    /// The mapping of one id.
+    public func identifier(_ identifier: Identifier) throws -> IdentifierRow? {
+        var conditions = Conditions()
+        conditions.add("collection = ?", identifier.collection.rawValue)
+        conditions.add("type = ?", identifier.type)
+        conditions.add("value = ?", identifier.value)
+        return try read { db in
+            try conditions.fetch(db, "SELECT \(Columns.identifier) FROM identifiers", "", limit: 1) {
+                try $0.identifier()
+            }.first
+        }
+    }
+
+    /// Merges in which any of these numbers was absorbed, oldest first.
+    public func merges(of profiles: [ProfileOrdinal]) throws -> [MergeRow] {
+        var conditions = Conditions()
+        conditions.add("absorbed", in: profiles)
+        return try read { db in
+            try conditions.fetch(
+                db, "SELECT absorbed, survivor, at, log_offset, message_id FROM merges",
+                "ORDER BY log_offset, absorbed",
+                limit: .max
+            ) {
+                MergeRow(
+                    absorbed: $0.ordinal(0), survivor: $0.ordinal(1), at: $0.instant(2), offset: $0.int64(3),
+                    messageID: $0.string(4))
+            }
+        }
+    }
+
+    /// The latest activity among these numbers.
+    public func activity(of profiles: [ProfileOrdinal]) throws -> ProfileActivity? {
+        var conditions = Conditions()
+        conditions.add("ordinal", in: profiles)
+        return try read { db in
+            try conditions.fetch(
+                db, "SELECT ordinal, updated_at, last_message_id, last_source_id FROM activity",
+                "ORDER BY updated_at DESC, ordinal", limit: 1
+            ) {
+                ProfileActivity(
+                    ordinal: $0.ordinal(0), updatedAt: $0.instant(1), lastMessageID: $0.string(2),
+                    lastSourceID: $0.string(3))
+            }.first
+        }
+    }
+
+    /// Identity issues, all or those of one kind or about one value.
+    public func issues(kind: IdentityIssue.Kind? = nil, value: String? = nil, limit: Int = 500) throws
+        -> [IdentityIssue]
+    {
+        var conditions = Conditions()
+        conditions.add("kind = ?", kind?.rawValue)
+        conditions.add("value = ?", value)
+        return try read { db in
+            try conditions.fetch(
+                db,
+                """
+                SELECT kind, collection, type, value, ordinal, at, log_offset, message_id, source_id
+                FROM identity_issues
+                """, "ORDER BY id DESC", limit: limit
+            ) { row in
+                let identifier: Identifier? =
+                    row.isNull(1)
+                    ? nil : Identifier(collection: try row.collection(1), type: row.string(2), value: row.string(3))
+                return IdentityIssue(
+                    kind: try row.case(0, of: IdentityIssue.Kind.self), identifier: identifier,
+                    profile: row.isNull(4) ? nil : row.ordinal(4), at: row.instant(5), offset: row.int64(6),
+                    messageID: row.string(7), sourceID: row.string(8))
+            }
+        }
+    }
+}
+
+extension Columns {
+    fileprivate static let selectAttempts = """
+        SELECT attempts.id, destinations.id, at, endpoint, request, status, response, duration_ms, object_count, outcome
+        FROM attempts JOIN destinations ON number = destination
+        """
+    fileprivate static let selectEmissions = """
+        SELECT attempt_emissions.id, attempt, destinations.id, message_id, ordinal, computation_id, kind, at, outcome,
+            detail
+        FROM attempt_emissions JOIN destinations ON number = destination
+        """
+}
+
+extension RawRow {
+    fileprivate func attempt() throws -> AttemptRow {
+        AttemptRow(
+            id: int64(0), destinationID: string(1), at: instant(2), endpoint: string(3),
+            request: isNull(4) ? nil : bytes(4), status: isNull(5) ? nil : int(5), response: optionalString(6),
+            durationMilliseconds: int(7), objectCount: int(8),
+            outcome: try self.case(9, of: AttemptRow.Outcome.self))
+    }
+
+    fileprivate func attemptEmission() throws -> AttemptEmissionRow {
+        AttemptEmissionRow(
+            id: int64(0), attemptID: int64(1), destinationID: string(2), messageID: string(3), profile: ordinal(4),
+            computationID: string(5), kind: try self.case(6, of: Emission.Kind.self), at: instant(7),
+            outcome: try self.case(8, of: AttemptEmissionRow.Outcome.self), detail: string(9))
+    }
+}

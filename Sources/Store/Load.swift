@@ -1,0 +1,132 @@
+import GRDB
+import JSON
+import Model
+
+extension StateStore {
+    /// Reads what the engine starts from, as of one instant.
+    public func load() throws -> LoadedState {
+        try read { db in
+            var state = LoadedState()
+            try RawStatement(db, "SELECT position, engine_now FROM progress").forEach {
+                state.position = $0.int64(0)
+                state.engineNow = $0.optionalInstant(1)
+            }
+            try RawStatement(db, "SELECT key, value FROM meta").forEach { state.meta[$0.string(0)] = try $0.json(1) }
+            try RawStatement(db, "SELECT json FROM sources ORDER BY number").forEach {
+                state.sources.append(try Source(json: try $0.json(0)))
+            }
+            try RawStatement(db, "SELECT json FROM destinations ORDER BY number").forEach {
+                state.destinations.append(try Destination(json: try $0.json(0)))
+            }
+            var ids: [Int64: String] = [:]
+            try RawStatement(db, "SELECT json, number FROM computations ORDER BY number").forEach {
+                let computation = try Computation(json: try $0.json(0))
+                ids[$0.int64(1)] = computation.id
+                state.computations.append(computation)
+            }
+            try RawStatement(
+                db, "SELECT computation, as_of, next_ordinal, end_ordinal, finished FROM backfills ORDER BY computation"
+            ).forEach {
+                guard let id = ids[$0.int64(0)] else { return }
+                state.backfills.append(
+                    BackfillRow(
+                        computationID: id, asOf: $0.instant(1), nextOrdinal: $0.uint32(2), endOrdinal: $0.uint32(3),
+                        isFinished: $0.int64(4) != 0))
+            }
+            try loadGraph(db, into: &state)
+            try loadValues(db, ids: ids, into: &state)
+            return state
+        }
+    }
+
+    private func loadGraph(_ db: Database, into state: inout LoadedState) throws {
+        try RawStatement(db, "SELECT \(Columns.profile) FROM profiles ORDER BY ordinal").forEach {
+            state.profiles.append(try $0.profile())
+        }
+        try RawStatement(db, "SELECT \(Columns.identifier) FROM identifiers ORDER BY sequence").forEach {
+            state.identifiers.append(try $0.identifier())
+        }
+        try RawStatement(db, "SELECT user, account, created_at FROM links ORDER BY user, account").forEach {
+            state.links.append(LinkRow(user: $0.ordinal(0), account: $0.ordinal(1), createdAt: $0.instant(2)))
+        }
+    }
+
+    private func loadValues(_ db: Database, ids: [Int64: String], into state: inout LoadedState) throws {
+        try RawStatement(
+            db,
+            """
+            SELECT computation, ordinal, value, changed_at, transition_number, emitted_ids FROM computed_values
+            ORDER BY computation, ordinal
+            """
+        ).forEach {
+            // Of a deleted computation, not purged yet.
+            guard let id = ids[$0.int64(0)] else { return }
+            state.values.append(try $0.computedValue(computationID: id))
+        }
+        try RawStatement(db, "SELECT computation, ordinal, due FROM wakeups ORDER BY computation, ordinal").forEach {
+            guard let id = ids[$0.int64(0)] else { return }
+            state.wakeups.append(WakeupRow(computationID: id, ordinal: $0.ordinal(1), due: $0.instant(2)))
+        }
+    }
+
+    /// Streams the placements of the Log's records in order, beginning with the row that holds `offset`.
+    /// All of them are as of one instant.
+    public func forEachApplied(from offset: Int64 = 0, _ body: (AppliedRow) throws -> Void) throws {
+        try read { db in
+            let statement = try RawStatement(
+                db,
+                """
+                SELECT first_offset, received_at, message_hashes, ordinals FROM applied
+                WHERE first_offset >= coalesce(
+                    (SELECT max(first_offset) FROM applied WHERE first_offset <= ?1), ?1)
+                ORDER BY first_offset
+                """)
+            statement.bind(1, offset)
+            try statement.forEach { row in
+                let hashes = row.withBytes(2) { PackedNumbers.read($0, as: UInt128.self) }
+                let ordinals = row.withBytes(3) { PackedNumbers.read($0, as: UInt32.self) }
+                guard hashes.count == ordinals.count else {
+                    throw StoreError.corrupt("the placements from offset \(row.int64(0)) on are incomplete")
+                }
+                guard row.int64(0) + Int64(ordinals.count) > offset else { return }
+                try body(
+                    AppliedRow(
+                        firstOffset: row.int64(0), receivedAt: row.instant(1), messageHashes: hashes,
+                        ordinals: ordinals))
+            }
+        }
+    }
+}
+
+/// Columns in the order in which rows are read.
+enum Columns {
+    static let profile =
+        "ordinal, collection, segment_id, created_at, first_message_id, first_source_id, merged_into"
+    static let identifier = "collection, type, value, owner, sequence, created_at, source_id, first_message_id"
+}
+
+extension RawRow {
+    func collection(_ column: Int32) throws -> Identifier.Collection {
+        try self.case(column, of: Identifier.Collection.self)
+    }
+
+    func profile() throws -> ProfileRow {
+        ProfileRow(
+            ordinal: ordinal(0), collection: try collection(1), segmentID: string(2), createdAt: instant(3),
+            firstMessageID: string(4), firstSourceID: string(5), mergedInto: isNull(6) ? nil : ordinal(6))
+    }
+
+    func identifier() throws -> IdentifierRow {
+        IdentifierRow(
+            identifier: Identifier(collection: try collection(0), type: string(1), value: string(2)),
+            owner: ordinal(3), sequence: int64(4), createdAt: instant(5), sourceID: string(6),
+            firstMessageID: string(7))
+    }
+
+    /// Columns from 1 on: ordinal, value, changed_at, transition_number, emitted_ids.
+    func computedValue(computationID: String) throws -> ComputedValueRow {
+        ComputedValueRow(
+            computationID: computationID, ordinal: ordinal(1), value: try json(2), changedAt: instant(3),
+            transition: int64(4), emittedIDs: UInt64(bitPattern: int64(5)))
+    }
+}
