@@ -32,6 +32,9 @@ public struct JSONWriter {
     /// Bytes that already are JSON.
     public mutating func write(raw: String) { bytes.append(contentsOf: raw.utf8) }
 
+    /// Bytes that already are JSON.
+    public mutating func write(raw: ArraySlice<UInt8>) { bytes.append(contentsOf: raw) }
+
     /// A string literal: quotes, backslashes and control characters escaped, everything else as it is.
     public mutating func write(string: String) {
         bytes.append(UInt8(ascii: "\""))
