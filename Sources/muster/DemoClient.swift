@@ -13,6 +13,12 @@ struct DemoClient: Sendable {
         let body: String
 
         var description: String { "\(method) \(url) answered \(status): \(body.prefix(500))" }
+
+        /// The first error's own words, or the whole answer.
+        var message: String {
+            guard let answer = try? JSONValue(parsing: body) else { return body }
+            return answer["errors"]?[0]?["message"]?.string ?? body
+        }
     }
 
     let base: String

@@ -124,6 +124,15 @@ class Process:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.closing_lines()}") from None
 
+    def start_and_kill(self, after):
+        """Starts and kills it `after` seconds later, wherever it may be by then."""
+        with open(self.output, "ab") as output:
+            self.process = subprocess.Popen(
+                [str(BINARY), *self.arguments()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                cwd=self.directory.parent)
+        time.sleep(after)
+        self.kill()
+
     def kill(self):
         """SIGKILL: no goodbye, as in a power cut of this process."""
         self.process.send_signal(signal.SIGKILL)

@@ -4,7 +4,8 @@ import urllib.parse
 
 from harness import SPACE, Process, Refused, basic, free_port, request, until
 
-DAY = 24 * 3600
+#: Milliseconds.
+UNITS = {"seconds": 1000, "minutes": 60_000, "hours": 3_600_000, "days": 86_400_000}
 
 
 def encoded(value):
@@ -26,78 +27,98 @@ class Installation(Process):
     # Operations.
 
     def status(self):
-        return self.get("/status")["data"]
+        return self.get("/status")["data"]["status"]
 
     def await_applied(self, timeout=None):
         """Waits until everything that was accepted so far has taken effect, backfills included."""
+        end = self.status()["engine"]["logEnd"]
+
         def applied():
             status = self.status()
-            return status if self.is_applied(status) else None
+            if status["engine"]["position"] < end:
+                return None
+            return status if not any(made.get("backfill") for made in self.computations()) else None
 
         return until("the engine to apply all of the Log", applied, timeout)
 
-    @staticmethod
-    def is_applied(status):
-        raise NotImplementedError
+    def await_delivered(self, timeout=None):
+        """Waits until everything that was accepted so far has taken effect and destinations know of it."""
+        self.await_applied(timeout)
 
-    def advance_clock(self, seconds):
-        """Moves the test clock; time goes on from there."""
-        return self.post("/test/clock", {"advanceMilliseconds": int(seconds * 1000)})["data"]
+        def delivered():
+            status = self.status()
+            return status if status["totals"]["waiting"] == 0 else None
+
+        return until("the outbox to be empty", delivered, timeout)
+
+    def advance_clock(self, **span):
+        """Moves the test clock, for example by days=60; time goes on from there."""
+        milliseconds = sum(UNITS[unit] * count for unit, count in span.items())
+        return self.post("/test/clock", {"advanceMilliseconds": int(milliseconds)})["data"]
 
     # Sources and the tracking API.
 
     def create_source(self, name="Test"):
-        return self.post("/sources", {"name": name})["data"]
+        return self.post("/sources", {"name": name})["data"]["source"]
 
     def send(self, write_key, *messages):
         """A batch as a server client sends it; returns when it is accepted."""
-        answer = request(
-            self.url, "POST", "/v1/batch", {"batch": list(messages)}, headers=basic(write_key))
+        answer = request(self.url, "POST", "/v1/batch", {"batch": list(messages)}, headers=basic(write_key))
         assert answer == {"success": True}, answer
 
     # Destinations.
 
     def create_braze(self, address, key, name="Braze"):
-        return self.post(
-            "/destinations", {"kind": "braze", "name": name, "settings": {"endpoint": address, "apiKey": key}})["data"]
+        """A Braze destination, filled in as the console's form would: the data centre is a choice, the key a secret."""
+        settings = self.braze_settings(address, key)
+        return self.post("/destinations", {"kind": "braze", "name": name, "settings": settings})["data"]["destination"]
 
-    def destination(self, identifier):
-        return self.get(f"/destinations/{identifier}")["data"]
+    def braze_settings(self, address, key):
+        catalog = self.get("/destinations/catalog")["data"]["catalog"]
+        fields = next(kind["fields"] for kind in catalog if kind["kind"] == "braze")
+        given = {"choice": address, "secret": key}
+        return {field["key"]: given[field["type"]] for field in fields if field["type"] in given and field["required"]}
+
+    def destination(self, made):
+        return self.get(f"/destinations/{made['id']}")["data"]["destination"]
 
     # Audiences and computed traits.
 
     def create_audience(self, name, query, **options):
-        return self._create("audiences", {"audienceType": "USERS"}, name, query, options)
+        return self._create("audiences", "audience", {"audienceType": "USERS"}, {}, name, query, options)
 
     def create_trait(self, name, query, **options):
-        return self._create("computed-traits", {}, name, query, options)
+        return self._create("computed-traits", "computedTrait", {}, {"type": "USERS"}, name, query, options)
 
-    def _create(self, collection, extra, name, query, options):
-        body = {"name": name, "enabled": True, "definition": {"query": query}, **extra}
+    def _create(self, collection, member, extra, scope, name, query, options):
+        body = {"name": name, "enabled": True, "definition": {"query": query, **scope}, **extra}
         if options:
             body["options"] = options
-        created = self.post(f"/spaces/{SPACE}/{collection}", body)["data"]
-        created["collection"] = collection
-        return created
+        created = self.post(f"/spaces/{SPACE}/{collection}", body)["data"][member]
+        return {**created, "path": f"/spaces/{SPACE}/{collection}/{created['id']}", "member": member}
 
     def computation(self, made):
-        return self.get(f"/spaces/{SPACE}/{made['collection']}/{made['id']}")["data"]
+        return self.get(made["path"])["data"][made["member"]]
+
+    def computations(self):
+        return [
+            *self.get(f"/spaces/{SPACE}/audiences?count=200")["data"]["audiences"],
+            *self.get(f"/spaces/{SPACE}/computed-traits?count=200")["data"]["computedTraits"]]
 
     def connect(self, made, destination, **settings):
         return self.post(
-            f"/spaces/{SPACE}/{made['collection']}/{made['id']}/destination-connections",
+            f"{made['path']}/destination-connections",
             {"destination": {"id": destination["id"], "type": "destination"}, "connectionSettings": settings})
 
     def members(self, made):
         """All members by user id, with the trait's value or `True`."""
-        found, cursor = {}, None
+        found, cursor = {}, ""
         while True:
-            page = f"&pagination[cursor]={encoded(cursor)}" if cursor else ""
-            answer = self.get(
-                f"/spaces/{SPACE}/{made['collection']}/{made['id']}/members?pagination[count]=200{page}")
-            for member in answer["data"]["members"]:
+            data = self.get(f"{made['path']}/members?count=200&cursor={encoded(cursor)}" if cursor
+                            else f"{made['path']}/members?count=200")["data"]
+            for member in data["members"]:
                 found[member["userId"]] = member.get("value", True)
-            cursor = answer["pagination"].get("next")
+            cursor = data["pagination"].get("next")
             if not cursor:
                 return found
 
