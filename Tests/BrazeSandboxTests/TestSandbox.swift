@@ -1,0 +1,123 @@
+import JSON
+import Synchronization
+import Testing
+
+@testable import BrazeSandbox
+
+/// A sandbox with a clock in the test's hand. Unless a test is about the delay, calls take effect at once.
+final class TestSandbox: Sendable {
+    static let key = "test-key-0123456789"
+    /// 2026-01-05T15:00:00Z, a whole number of hours.
+    static let start: EpochMilliseconds = 1_767_625_200_000
+
+    let sandbox: Sandbox
+
+    init(
+        keys: [SandboxConfiguration.Key] = [.init(secret: TestSandbox.key)], directory: String? = nil,
+        at start: EpochMilliseconds = TestSandbox.start, _ change: (inout SandboxSwitches) -> Void = { _ in }
+    ) throws {
+        let box = ClockBox(start)
+        var configuration = SandboxConfiguration()
+        configuration.keys = keys
+        configuration.dataDirectory = directory
+        configuration.switches.applyDelayMilliseconds = 0
+        change(&configuration.switches)
+        configuration.clock = { box.now.withLock { $0 } }
+        sandbox = try Sandbox(configuration)
+        self.box = box
+    }
+
+    private let box: ClockBox
+
+    var now: EpochMilliseconds {
+        get { box.now.withLock { $0 } }
+        set { box.now.withLock { $0 = newValue } }
+    }
+
+    func advance(_ milliseconds: EpochMilliseconds) { box.now.withLock { $0 += milliseconds } }
+
+    /// `DateText.iso` of now plus an offset.
+    func time(_ offset: EpochMilliseconds = 0) -> JSONValue { .string(DateText.iso(now + offset)) }
+
+    struct Answer {
+        let status: Int
+        let headers: [(String, String)]
+        let json: JSONValue
+
+        func header(_ name: String) -> String? { headers.first { $0.0 == name }?.1 }
+        var message: String? { json["message"]?.string }
+    }
+
+    @discardableResult
+    func post(
+        _ path: String, _ body: JSONValue, key: String? = TestSandbox.key, contentType: String? = "application/json",
+        remote: String? = nil
+    ) -> Answer {
+        post(path, bytes: body.utf8, key: key, contentType: contentType, remote: remote)
+    }
+
+    func post(
+        _ path: String, bytes: [UInt8]?, key: String? = TestSandbox.key, contentType: String? = "application/json",
+        remote: String? = nil
+    ) -> Answer {
+        var headers: [(name: String, value: String)] = []
+        if let key { headers.append(("authorization", "Bearer " + key)) }
+        if let contentType { headers.append(("content-type", contentType)) }
+        return send(SandboxRequest("POST", path, headers: headers, body: bytes, remoteAddress: remote))
+    }
+
+    func get(_ path: String, query: String = "", key: String? = TestSandbox.key) -> Answer {
+        send(SandboxRequest("GET", path, query: query, headers: key.map { [("authorization", "Bearer " + $0)] } ?? []))
+    }
+
+    func send(_ request: SandboxRequest) -> Answer {
+        let answer = sandbox.answer(request)
+        return Answer(
+            status: answer.status, headers: answer.headers, json: (try? JSONValue(parsing: answer.body)) ?? .null)
+    }
+
+    @discardableResult
+    func track(attributes: [JSONValue]? = nil, events: [JSONValue]? = nil, purchases: [JSONValue]? = nil) -> Answer {
+        var body = JSONObject()
+        if let attributes { body["attributes"] = .array(attributes) }
+        if let events { body["events"] = .array(events) }
+        if let purchases { body["purchases"] = .array(purchases) }
+        return post("/users/track", .object(body))
+    }
+
+    func event(_ user: String, _ name: String, _ offset: EpochMilliseconds = 0, properties: JSONValue? = nil)
+        -> JSONValue
+    {
+        var object: JSONObject = ["external_id": .string(user), "name": .string(name), "time": time(offset)]
+        if let properties { object["properties"] = properties }
+        return .object(object)
+    }
+
+    /// The user as the export prints it; `nil` if unknown.
+    func user(_ id: String, key: String = TestSandbox.key) -> JSONValue? {
+        let fields = JSONValue.array(Workspace.exportFields.map { .string($0) })
+        return post("/users/export/ids", ["external_ids": [.string(id)], "fields_to_export": fields], key: key).json[
+            "users"]?[0]
+    }
+
+    func attribute(_ user: String, _ name: String) -> JSONValue? { self.user(user)?["custom_attributes"]?[name] }
+
+    func event(_ user: String, named name: String) -> JSONValue? {
+        self.user(user)?["custom_events"]?.array?.first { $0["name"]?.string == name }
+    }
+
+    var userCount: Int { sandbox.withState { $0.workspaces[0].profiles.count } }
+
+    /// Sets a profile-independent setting as the pages do.
+    func set(_ setting: Operation.Setting, _ body: JSONObject) {
+        sandbox.withState { state in
+            state.accept(
+                Operation(workspace: "sandbox", at: state.now, due: state.now, change: .setting(setting, body)))
+        }
+    }
+}
+
+private final class ClockBox: Sendable {
+    let now: Mutex<EpochMilliseconds>
+    init(_ start: EpochMilliseconds) { now = Mutex(start) }
+}
