@@ -80,10 +80,12 @@ public struct HistoryStatistics: Sendable, Hashable {
     public var movedToReceipt = 0
     /// Calls whose body was no JSON object.
     public var unreadable = 0
-    /// Values left out because their event name already has 1,000 distinct paths.
+    /// Values left out because their event name or trait key already has 1,000 distinct paths.
     public var valuesOverPathLimit = 0
     /// Event names that reached the limit of paths.
     public var eventNamesAtPathLimit: [String] = []
+    /// Trait keys whose values have more distinct paths inside than that.
+    public var traitKeysAtPathLimit: [String] = []
 
     public init() {}
 }

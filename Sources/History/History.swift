@@ -6,92 +6,77 @@
 /// on disk will have (design §5).
 ///
 /// Not thread-safe: readers and the writer share one isolation, the engine's.
-public import JSON
 public import Model
 
-/// The number of an event name.
-public struct EventID: Sendable, Hashable, Comparable {
-    public let rawValue: UInt32
-    public init(_ rawValue: UInt32) { self.rawValue = rawValue }
-    public static func < (left: EventID, right: EventID) -> Bool { left.rawValue < right.rawValue }
-}
-
-/// The number of a trait key.
-public struct TraitID: Sendable, Hashable, Comparable {
-    public let rawValue: UInt32
-    public init(_ rawValue: UInt32) { self.rawValue = rawValue }
-    public static func < (left: TraitID, right: TraitID) -> Bool { left.rawValue < right.rawValue }
-}
-
-/// What an insertion did.
-public struct HistoryChange: Sendable, Hashable {
-    public enum Outcome: Sendable, Hashable {
-        case inserted
-        /// Nothing in the call that History keeps: an alias, an identify without traits.
-        case nothingToInsert
-        /// Dated before 1970-01-01 (spec: engage §2.3).
-        case tooOld
-        /// The body is no JSON object.
-        case unreadable
-    }
-
-    public var outcome: Outcome
-    /// The instant at which the rows stand: the call's timestamp, or its `receivedAt` if it was dated more than 24
-    /// hours after that (spec: engage §4.7).
-    public var placedAt: Instant
-    /// The event name that got a row.
-    public var event: EventID?
-    /// The trait keys that got a row, in the order of the call.
-    public var traits: [TraitID]
-
-    public init(outcome: Outcome, placedAt: Instant, event: EventID? = nil, traits: [TraitID] = []) {
-        self.outcome = outcome
-        self.placedAt = placedAt
-        self.event = event
-        self.traits = traits
-    }
-}
-
 public final class History {
+    /// What cells of all tables point to.
+    public let store = ValueStore()
+
+    var events = NamedTables()
+    var traits = NamedTables()
+    /// By ordinal; may be shorter than the number of profiles.
+    var profiles: [ProfileIndex] = []
+    var tooOld = 0
+    var movedToReceipt = 0
+    var unreadable = 0
+
     public init() {}
 
-    /// Adds a track, page or screen call to the history of a profile.
-    /// - Parameter body: `call.body`, parsed.
-    public func insertEvent(_ call: Call, body: JSONValue, offset: Int64, profile: ProfileOrdinal) -> HistoryChange {
-        HistoryChange(outcome: .nothingToInsert, placedAt: call.timestamp)
-    }
-
-    /// Adds a row per top-level key of the call's `traits` to a profile: for identify calls the person's, for group
-    /// calls the account's. A null value is a removal.
-    public func insertTraits(_ call: Call, body: JSONValue, offset: Int64, profile: ProfileOrdinal) -> HistoryChange {
-        HistoryChange(outcome: .nothingToInsert, placedAt: call.timestamp)
-    }
+    // MARK: Names
 
     /// The number of an event name, given when it is first asked for; valid as long as this History.
-    public func eventID(_ name: String) -> EventID { EventID(0) }
+    public func eventID(_ name: String) -> EventID { EventID(events.number(name, store)) }
     /// The number of a trait key, given when it is first asked for; valid as long as this History.
-    public func traitID(_ key: String) -> TraitID { TraitID(0) }
-    public func eventName(_ id: EventID) -> String { "" }
-    public func traitKey(_ id: TraitID) -> String { "" }
+    public func traitID(_ key: String) -> TraitID { TraitID(traits.number(key, store)) }
+    public func eventName(_ id: EventID) -> String { store.strings.string(events.tables[Int(id.rawValue)].name) }
+    public func traitKey(_ id: TraitID) -> String { store.strings.string(traits.tables[Int(id.rawValue)].name) }
 
-    /// The traits a profile has as of an instant, by key in the order of the bytes: of each key the last row not later
-    /// than the instant; removed ones are left out.
-    public func traits(of profile: [ProfileOrdinal], at now: Instant) -> [TraitRow] { [] }
+    /// All rows of an event name.
+    public func table(_ id: EventID) -> Table { events.tables[Int(id.rawValue)] }
+    /// All rows of a trait key; the value is at `ColumnPath([])` of the root `value`.
+    public func table(_ id: TraitID) -> Table { traits.tables[Int(id.rawValue)] }
 
-    /// The value of one trait as of an instant; `nil` where it was never set or is removed.
-    public func trait(_ id: TraitID, of profile: [ProfileOrdinal], at now: Instant) -> TraitRow? { nil }
+    // MARK: Rows of profiles
 
-    /// The events of a profile, newest first; for the next page pass the last entry of the one before.
-    public func timeline(
-        of profile: [ProfileOrdinal], upTo now: Instant = .distantFuture, after last: TimelineEntry? = nil, limit: Int
-    ) -> [TimelineEntry] { [] }
+    /// The events of one name of a profile, oldest first.
+    public func rows(_ id: EventID, of profile: [ProfileOrdinal]) -> RowSequence {
+        let table = events.tables[Int(id.rawValue)]
+        if profile.count == 1, let only = profile.first {
+            return RowSequence(table, number: id.rawValue, entries: index(only)?.events ?? [])
+        }
+        let parts = profile.compactMap { index($0)?.events }
+        return RowSequence(table, number: id.rawValue, merging: parts)
+    }
 
-    /// Every event name with what was seen of it, most frequent first.
-    public var eventCatalogue: [EventCatalogueEntry] { [] }
-    /// Every trait key with what was seen of it, by key in the order of the bytes.
-    public var traitCatalogue: [TraitCatalogueEntry] { [] }
-    public var statistics: HistoryStatistics { HistoryStatistics() }
+    /// The settings and removals of one trait of a profile, oldest first.
+    public func rows(_ id: TraitID, of profile: [ProfileOrdinal]) -> RowSequence {
+        let table = traits.tables[Int(id.rawValue)]
+        if profile.count == 1, let only = profile.first {
+            return RowSequence(table, number: id.rawValue, entries: index(only)?.traits ?? [])
+        }
+        let parts = profile.compactMap { index($0)?.traits }
+        return RowSequence(table, number: id.rawValue, merging: parts)
+    }
 
-    /// Forgets the rows of a profile: nothing finds them any more.
-    public func remove(_ profile: ProfileOrdinal) {}
+    private func index(_ ordinal: ProfileOrdinal) -> ProfileIndex? {
+        ordinal.rawValue < profiles.count ? profiles[Int(ordinal.rawValue)] : nil
+    }
+
+    /// One more than the greatest ordinal that has or had rows.
+    public var profileBound: UInt32 { UInt32(profiles.count) }
+}
+
+/// Tables by the bytes of their names, numbered in order of appearance.
+struct NamedTables {
+    private(set) var tables: [Table] = []
+    private var numbers: [UInt32: UInt32] = [:]
+
+    mutating func number(_ name: String, _ store: ValueStore) -> UInt32 {
+        let code = store.intern(name)
+        if let number = numbers[code] { return number }
+        let number = UInt32(tables.count)
+        tables.append(Table(name: code, store: store))
+        numbers[code] = number
+        return number
+    }
 }

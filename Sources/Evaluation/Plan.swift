@@ -1,0 +1,168 @@
+import History
+import JSON
+import Model
+import Query
+
+// What a definition becomes for one History: the same tree with names turned into tables and columns, comparators into
+// predicates, filters into one window per stream.
+
+indirect enum ConditionPlan {
+    case or([ConditionPlan])
+    case and([ConditionPlan])
+    case not(ConditionPlan)
+    case any(ConditionPlan)
+    case all(ConditionPlan)
+    /// A comparison of a count with a number, which is known before everything is counted.
+    case count(StreamPlan, CountTest)
+    case test(ScalarPlan, Predicate)
+    case relation(ScalarPlan, Relation, ScalarPlan)
+}
+
+/// What a count is compared with, in whole numbers.
+enum CountTest {
+    case atLeast(Int)
+    case exactly(Int)
+    /// Compared with a fraction: no count equals it.
+    case never
+}
+
+/// A comparison of two values of which neither is a literal on the right.
+enum Relation {
+    case equals
+    case differs
+    case ordering(Ordering)
+}
+
+indirect enum ScalarPlan {
+    case literal(Atom)
+    case trait(TraitPlan)
+    case field(FieldPlan)
+    case reduction(StreamPlan, ReducerPlan)
+}
+
+/// `trait('key.member')`.
+final class TraitPlan {
+    /// Where a scope keeps the value of this trait, so that it is looked up once per evaluation.
+    let slot: Int
+    let key: String
+    let id: TraitID
+    /// What follows the key.
+    let path: ColumnPath
+    let column: ColumnLookup
+
+    init(slot: Int, key: String, id: TraitID, path: ColumnPath, column: ColumnLookup) {
+        self.slot = slot
+        self.key = key
+        self.id = id
+        self.path = path
+        self.column = column
+    }
+}
+
+/// `property(…)` or `context(…)` of an occurrence.
+final class FieldPlan {
+    enum Envelope {
+        case timestamp
+        case receivedAt
+        case messageID
+        case sourceID
+        case type
+    }
+
+    enum Place {
+        case column(ColumnLookup)
+        case envelope(Envelope)
+        /// Outside of any occurrence: always null.
+        case nowhere
+    }
+
+    let table: Table?
+    let place: Place
+    /// Whether it is the parent occurrence's.
+    let ofParent: Bool
+
+    init(table: Table?, place: Place, ofParent: Bool) {
+        self.table = table
+        self.place = place
+        self.ofParent = ofParent
+    }
+}
+
+/// A column that may not exist yet.
+final class ColumnLookup {
+    private let table: Table
+    private let root: Table.Root
+    private let path: ColumnPath
+    private var column: Int?
+    private var version = -1
+
+    init(_ table: Table, _ root: Table.Root, _ path: ColumnPath) {
+        self.table = table
+        self.root = root
+        self.path = path
+    }
+
+    func cell(_ row: Table.Row) -> Cell {
+        if column == nil, version != table.pathVersion {
+            column = table.column(root, path)
+            version = table.pathVersion
+        }
+        guard let column else { return .missing }
+        return table.cell(root, column: column, row: row)
+    }
+}
+
+/// An event's occurrences with all filters: order has no meaning, so they are intersected (spec: engage §3.3).
+final class StreamPlan {
+    /// Where a scope keeps the rows of this stream.
+    let slot: Int
+    let event: EventID
+    let table: Table
+    /// The table of the occurrence inside of whose `where` this stands. Then only what comes strictly after it counts.
+    let parent: Table?
+    var conditions: [ConditionPlan] = []
+    /// Sources left out.
+    var excludedSources: Set<UInt32> = []
+    /// How long ago an occurrence must be at least and may be at most, in milliseconds, ends included.
+    var fromAge: Int64 = 0
+    var toAge: Int64 = never
+    /// How long after the parent it must be at least and may be at most.
+    var fromParent: Int64 = 1
+    var toParent: Int64 = never
+    /// The session's gap, if only the latest session counts.
+    var sessionGap: Int64?
+    /// Whether the filters answer the same about a row at every instant.
+    var isTimeless = true
+
+    init(slot: Int, event: EventID, table: Table, parent: Table?) {
+        self.slot = slot
+        self.event = event
+        self.table = table
+        self.parent = parent
+    }
+}
+
+enum ReducerPlan {
+    case count
+    case sum(FieldPlan)
+    case average(FieldPlan)
+    case minimum(FieldPlan, asText: Bool)
+    case maximum(FieldPlan, asText: Bool)
+    case first(FieldPlan)
+    case last(FieldPlan)
+    case mode(FieldPlan, wholeLists: Bool, minimumFrequency: Int)
+    case unique(FieldPlan)
+    case uniqueCount(FieldPlan)
+}
+
+/// The whole of a definition.
+struct QueryPlan {
+    enum Root {
+        case audience(ConditionPlan)
+        case trait(ScalarPlan)
+    }
+
+    var root: Root
+    var streamCount: Int
+    var traitCount: Int
+}
