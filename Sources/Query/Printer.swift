@@ -28,6 +28,15 @@ extension Scalar {
     }
 }
 
+extension StreamFilter {
+    /// The filter without the dot before it.
+    var text: String {
+        var printer = Printer()
+        printer.print(self)
+        return String(printer.text.dropFirst())
+    }
+}
+
 extension Duration: CustomStringConvertible {
     /// `1 hour`, `30 days`.
     public var description: String { "\(count) \(unit.rawValue)\(count == 1 ? "" : "s")" }
@@ -104,7 +113,7 @@ private struct Printer {
         }
     }
 
-    private mutating func print(_ filter: StreamFilter) {
+    mutating func print(_ filter: StreamFilter) {
         switch filter {
         case .where(let condition):
             text += ".where("

@@ -189,10 +189,10 @@ extension Reducer {
 
 extension StreamFilter {
     /// How long ago occurrences must be, both ends included; `nil` for filters that say nothing about that.
-    var age: ClosedRange<Instant.Span>? {
+    var age: (from: Instant.Span, to: Instant.Span)? {
         switch self {
-        case .within(let span): .init(uncheckedBounds: (.init(milliseconds: 0), span.span))
-        case .between(let from, let to): .init(uncheckedBounds: (from.span, to.span))
+        case .within(let span): (Instant.Span(milliseconds: 0), span.span)
+        case .between(let from, let to): (from.span, to.span)
         default: nil
         }
     }
