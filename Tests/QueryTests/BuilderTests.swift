@@ -143,7 +143,8 @@ import Testing
             let definition = try builder.definition()
             let text = definition.text
             #expect(try Definition.parse(text, kind: .audience, limits: limits) == definition, "seed \(seed): \(text)")
-            #expect(try BuilderQuery(definition) { $0.hasPrefix("aud_") } == builder, "seed \(seed): \(text)")
+            #expect(
+                try BuilderQuery(definition) { $0.utf8.starts(with: "aud_".utf8) } == builder, "seed \(seed): \(text)")
             let json = try JSONValue(parsing: builder.json.description)
             #expect(try BuilderQuery(json: json) == builder, "seed \(seed): \(json)")
 

@@ -70,7 +70,7 @@ import Testing
             "event('Order Completed').where(property('tags.$') = 'x' AND property('tags.$') = 'y').count() = 0",
             "event('Order Completed').where(property('note') = 5 AND property('gift') = 'true').count() >= 1",
             "event('Order Completed').where(property('at').within_last(5 days)).within(120 days).count() >= 1",
-            "trait('plan') = 'a' OR trait('plan') = 'b'", "trait('plan') = 5 AND trait('plan') = '5'",
+            "trait('plan') = 'a' OR trait('plan') = 'b'", "trait('age') = 5 AND trait('age') = '5'",
             "trait('birthday').before_date(2000-01-01)", "trait('vip_customers') = 'true'", "trait('age') >= '18'",
             "event('Order Completed').unique(property('order_id')).count() > 1",
         ])
