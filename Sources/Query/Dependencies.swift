@@ -19,7 +19,7 @@ public struct Dependencies: Sendable, Hashable {
     /// The longest length of time in a window over events; `nil` if there is no window (spec: engage §4.5,
     /// `backfillEventDataDays`).
     public var largestWindow: Instant.Span?
-    /// Whether the value can change although nothing new arrives.
+    /// Whether the value can change although nothing new arrives and nothing known lies in the future.
     public var isTimeDependent = false
     /// Whether an event stands inside another event's `where`.
     public var hasFunnel = false

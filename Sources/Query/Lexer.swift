@@ -184,22 +184,21 @@ struct Lexer {
             }
         }
         let text = source.text(start..<position)
-        // Swift reads neither `+5` nor `.5`.
-        let magnitude = text.drop { $0 == "-" || $0 == "+" }
-        let value = Double((magnitude.first == "." ? "0" : "") + magnitude) ?? .infinity
+        let value = Double(text) ?? .infinity
         if !value.isFinite {
             fail(from: start, "the number \(shortened(text)) is too large")
-        } else if isWhole, !hasExponent, value >= 9_007_199_254_740_992, !Lexer.isExact(magnitude, value) {
+        } else if isWhole, !hasExponent, !Lexer.isExact(text, value) {
             fail(
                 from: start, "\(shortened(text)) has more digits than a number can hold",
                 suggestion: "if it is an id, put it in quotes: '\(shortened(text))'")
         }
-        add(.number(text.first == "-" ? -value : value), from: start)
+        add(.number(value), from: start)
     }
 
-    private static func isExact(_ digits: some StringProtocol, _ value: Double) -> Bool {
-        guard let exact = UInt64(digits) else { return false }
-        return UInt64(exactly: value) == exact
+    private static func isExact(_ text: String, _ value: Double) -> Bool {
+        if value.magnitude < 9_007_199_254_740_992 { return true }
+        guard let exact = Int64(text) else { return false }
+        return Int64(exactly: value) == exact
     }
 
     private mutating func skipDigits() {

@@ -33,7 +33,7 @@ public indirect enum Scalar: Sendable, Hashable {
     case property(PropertyPath)
     /// A property of the parent occurrence; only in a funnel child.
     case parentProperty(PropertyPath)
-    /// A part of the occurrence's context, or `timestamp`, `receivedAt`, `messageId`, `sourceId` of its envelope.
+    /// A part of the occurrence's context, or `timestamp`, `receivedAt`, `messageId`, `sourceId`, `type` of its envelope.
     case context(PropertyPath)
     case reduction(EventStream, Reducer)
 }
