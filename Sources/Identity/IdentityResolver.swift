@@ -5,62 +5,132 @@ public import Model
 ///
 /// Promises: a pure function of the settings, the calls and their order. No clock, no randomness, no dependence on the
 /// order of ids within a call or on hash seeds; restoring from the rows it handed out gives the same graph.
+///
+/// A call whose ids are all known and lead to one profile, which is nearly every call, costs one look-up per id.
 public struct IdentityResolver: Sendable {
+    var types: TypeTable
+    var profiles: [ProfileEntry] = []
+    var table: IdentifierTable
+    var links = LinkGraph()
+    var nextMapping: Int64 = 0
+    private var scratch = Promotion()
+
+    /// Profiles that may be absorbed into one, and ids that may be mapped to one (spec §4.7).
+    public static let mergesMaximum = 100
+    public static let mappingsMaximum = 1_000
+
     /// An empty graph.
-    public init(settings: IdentitySettings = .standard) { fatalError() }
+    public init(settings: IdentitySettings = .standard) {
+        types = TypeTable(settings)
+        table = IdentifierTable()
+    }
 
-    /// The graph that the rows describe. Profiles ascend by ordinal and identifiers by sequence.
-    public init(
-        settings: IdentitySettings, counters: IdentityCounters, profiles: [ProfileRow], identifiers: [IdentifierRow],
-        links: [LinkRow]
-    ) throws { fatalError() }
+    /// Rules in force. Setting them changes how later calls resolve, nothing that was mapped or merged before.
+    public var settings: IdentitySettings {
+        get { types.settings }
+        set { types.apply(newValue) }
+    }
 
-    public var settings: IdentitySettings { get { fatalError() } set { fatalError() } }
-    public var counters: IdentityCounters { fatalError() }
+    public var counters: IdentityCounters {
+        IdentityCounters(nextOrdinal: UInt32(profiles.count), nextMapping: nextMapping)
+    }
 
-    /// Finds or makes the profiles of a call (spec §4.5–4.8). `offset` is the call's place in the Log.
-    public mutating func resolve(_ call: Call, body: JSONValue, offset: Int64) -> Resolution { fatalError() }
+    /// Finds or makes the profiles of a call (spec §4.5–4.8). `offset` is the call's place in the Log; no two calls
+    /// may share one.
+    public mutating func resolve(_ call: Call, body: JSONValue, offset: Int64) -> Resolution {
+        // Moved out and back, so that its memory serves the next call.
+        var promotion = scratch
+        scratch = Promotion()
+        promotion.removeAll()
+        promotion.gather(call, body: body, types: types)
 
-    /// The ids that the call brings along, normalised; blocked ones and unknown types left out (spec §4.2).
-    /// For the event's `external_ids`.
-    public func promotedIdentifiers(of call: Call, body: JSONValue) -> [Identifier] { fatalError() }
+        var resolution = Resolution()
+        let origin = Origin(call: call, offset: offset)
+        if !promotion.unknown.isEmpty { addTypes(&promotion, origin, &resolution) }
+        for issue in promotion.issues { resolution.issues.append(origin.issue(issue.kind, issue.identifier)) }
 
-    // MARK: Looking at the graph
+        resolution.user = place(&promotion.users, .users, origin, &resolution)
+        if resolution.user == nil { resolution.issues.append(origin.issue(.noIdentifiers)) }
+        if !promotion.accounts.isEmpty {
+            // Only group calls make accounts; elsewhere `context.groupId` links to one that is there (spec §4.8).
+            resolution.account =
+                call.kind == .group
+                ? place(&promotion.accounts, .accounts, origin, &resolution) : knownAccount(promotion.accounts)
+            if let user = resolution.user, let account = resolution.account {
+                link(user, account, at: call.receivedAt, &resolution)
+            }
+        }
+        for index in resolution.issues.indices where resolution.issues[index].profile == nil {
+            let isAccount = resolution.issues[index].identifier?.collection == .accounts
+            resolution.issues[index].profile = isAccount ? resolution.account : resolution.user
+        }
+        scratch = promotion
+        return resolution
+    }
 
-    /// The number of profiles ever made, accounts included; all ordinals are below it.
-    public var profileCount: Int { fatalError() }
-    public func collection(of profile: ProfileOrdinal) -> Identifier.Collection { fatalError() }
-    public func createdAt(of profile: ProfileOrdinal) -> Instant { fatalError() }
-    public func segmentID(of profile: ProfileOrdinal) -> String { fatalError() }
-    /// False for deleted profiles.
-    public func exists(_ profile: ProfileOrdinal) -> Bool { fatalError() }
-    /// The profile that the number stands for today. O(1).
-    public func canonical(_ profile: ProfileOrdinal) -> ProfileOrdinal { fatalError() }
-    public func isCanonical(_ profile: ProfileOrdinal) -> Bool { fatalError() }
-    /// All numbers of a profile, ascending: the canonical one and those merged into it.
-    public func members(of profile: ProfileOrdinal) -> [ProfileOrdinal] { fatalError() }
-    /// The canonical profile that has the id.
-    public func profile(for identifier: Identifier) -> ProfileOrdinal? { fatalError() }
-    /// The canonical profile that a `use_…` or `acc_…` stands for. O(profiles): for people's look-ups only.
-    public func profile(segmentID: String) -> ProfileOrdinal? { fatalError() }
-    /// All ids of a profile in the order of mapping.
-    public func identifiers(of profile: ProfileOrdinal) -> [Identifier] { fatalError() }
-    /// The values of one type of id in the order of mapping.
-    public func values(of profile: ProfileOrdinal, type: String) -> [String] { fatalError() }
-    /// Whether the profile has an id of any of the types.
-    public func hasIdentifier(_ profile: ProfileOrdinal, ofTypes types: [String]) -> Bool { fatalError() }
-    /// Canonical accounts of a person, ascending.
-    public func accounts(of user: ProfileOrdinal) -> [ProfileOrdinal] { fatalError() }
-    /// Canonical users of an account, ascending.
-    public func users(of account: ProfileOrdinal) -> [ProfileOrdinal] { fatalError() }
+    /// The ids that the call brings along, normalised, by collection and priority; blocked ones and types without a
+    /// rule are left out (spec §4.2). For the event's `external_ids`: ask after the call was resolved.
+    public func promotedIdentifiers(of call: Call, body: JSONValue) -> [Identifier] {
+        var promotion = Promotion()
+        promotion.gather(call, body: body, types: types)
+        sort(&promotion.users)
+        sort(&promotion.accounts)
+        return (promotion.users + promotion.accounts).map { types.identifier($0.type, $0.value) }
+    }
 
-    // MARK: What people order
+    private func knownAccount(_ ids: [PromotedID]) -> ProfileOrdinal? {
+        guard let id = ids.first(where: { $0.type == BuiltInType.groupID.rawValue }) else { return nil }
+        let entry = table.find(id.type, id.value)
+        return entry == IdentifierTable.none ? nil : ProfileOrdinal(canonicalOwner(entry))
+    }
 
-    /// Takes one id off a profile (spec §5.7). It may come back with a later call.
-    public mutating func remove(_ identifier: Identifier, from profile: ProfileOrdinal) throws(IdentifierRemovalError)
-        -> IdentityRemoval
-    { fatalError() }
+    /// Gives a default rule to each type that came in `context.externalIds` and is new (spec §4.2).
+    private mutating func addTypes(_ promotion: inout Promotion, _ origin: Origin, _ resolution: inout Resolution) {
+        let unknown = promotion.unknown
+        for (name, value) in unknown {
+            let number = types.knownNumber(of: name.collection, name.type)
+            if number.flatMap({ types.rule($0) }) == nil {
+                guard settings.rules.count < IdentitySettings.maximumTypes else {
+                    let identifier = Identifier(collection: name.collection, type: name.type, value: value)
+                    resolution.issues.append(origin.issue(.typeLimit, identifier))
+                    continue
+                }
+                var extended = settings
+                extended.rules.append(
+                    IdentitySettings.Rule(collection: name.collection, type: name.type, readsTraits: false))
+                settings = extended
+                resolution.settingsChanged = true
+            }
+            promotion.add(types.number(of: name), value, types)
+        }
+    }
+}
 
-    /// Deletes a whole profile with everything merged into it (spec §6.4). Its numbers are never used again.
-    public mutating func delete(_ profile: ProfileOrdinal) -> IdentityRemoval { fatalError() }
+/// The call behind a change of the graph.
+struct Origin {
+    let call: Call
+    let offset: Int64
+
+    func issue(_ kind: IdentityIssue.Kind, _ identifier: Identifier? = nil) -> IdentityIssue {
+        IdentityIssue(
+            kind: kind, identifier: identifier, at: call.receivedAt, offset: offset, messageID: call.messageID,
+            sourceID: call.sourceID)
+    }
+}
+
+/// One profile in memory.
+struct ProfileEntry: Sendable {
+    let segmentID: SegmentID
+    /// Milliseconds.
+    let createdAt: Int64
+    let collection: Identifier.Collection
+    var isDeleted = false
+    /// Profiles that were merged into it, and into those.
+    var absorbed: UInt16 = 0
+    var canonical: UInt32
+    /// The next profile with the same canonical one, in a ring.
+    var nextMember: UInt32
+    /// One id of the ring of ids; `IdentifierTable.none` where there is none. Kept on canonical profiles only.
+    var anyIdentifier = IdentifierTable.none
+    var mappings: UInt32 = 0
 }

@@ -20,23 +20,6 @@ public struct Resolution: Sendable, Hashable {
     public init() {}
 }
 
-/// What an operation ordered by people took out of the graph.
-public struct IdentityRemoval: Sendable, Hashable {
-    public var identifiers: [Identifier] = []
-    /// A canonical profile and those merged into it, one by one.
-    public var profiles: [ProfileOrdinal] = []
-
-    public init() {}
-}
-
-/// Why one id can't be removed (spec: collection §5.7).
-public enum IdentifierRemovalError: Error, Hashable, Sendable {
-    /// Accounts keep their `group_id`, and the last `user_id` stays.
-    case unsupportedType
-    /// No profile has the id, or another profile than the one given.
-    case notFound
-}
-
 /// The two numbers that rows alone don't tell, because the last rows may have been deleted.
 public struct IdentityCounters: Sendable, Hashable {
     public var nextOrdinal: UInt32
