@@ -35,9 +35,10 @@ public struct IdentityResolver: Sendable {
         IdentityCounters(nextOrdinal: UInt32(profiles.count), nextMapping: nextMapping)
     }
 
-    /// Finds or makes the profiles of a call (spec §4.5–4.8). `offset` is the call's place in the Log; no two calls
-    /// may share one.
-    public mutating func resolve(_ call: Call, body: JSONValue, offset: Int64) -> Resolution {
+    /// Finds or makes the profiles of a call (spec §4.5–4.8).
+    ///
+    /// `body` is the root of `call.body`; `offset` is the call's place in the Log, which no other call may share.
+    public mutating func resolve(_ call: Call, body: JSONView, offset: Int64) -> Resolution {
         // Moved out and back, so that its memory serves the next call.
         var promotion = scratch
         scratch = Promotion()
@@ -70,7 +71,7 @@ public struct IdentityResolver: Sendable {
 
     /// The ids that the call brings along, normalised, by collection and priority; blocked ones and types without a
     /// rule are left out (spec §4.2). For the event's `external_ids`: ask after the call was resolved.
-    public func promotedIdentifiers(of call: Call, body: JSONValue) -> [Identifier] {
+    public func promotedIdentifiers(of call: Call, body: JSONView) -> [Identifier] {
         var promotion = Promotion()
         promotion.gather(call, body: body, types: types)
         sort(&promotion.users)

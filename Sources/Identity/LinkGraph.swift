@@ -21,7 +21,8 @@ struct LinkGraph: Sendable {
     /// Adds the link of a profile that was merged; of two links between the same profiles the older stays.
     mutating func unite(user: UInt32, account: UInt32, createdAt instant: Int64) {
         guard !add(user: user, account: account, createdAt: instant) else { return }
-        createdAt[Self.pair(user, account)]? = min(linkedAt(user: user, account: account) ?? instant, instant)
+        let known = linkedAt(user: user, account: account) ?? instant
+        createdAt[Self.pair(user, account)] = min(known, instant)
     }
 
     func linkedAt(user: UInt32, account: UInt32) -> Int64? { createdAt[Self.pair(user, account)] }

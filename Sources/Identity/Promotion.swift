@@ -28,60 +28,88 @@ struct Promotion: Sendable {
     /// Longer group ids are left out (spec §1.7).
     private static let groupIDLengthMaximum = 500
 
-    mutating func gather(_ call: Call, body: JSONValue, types: TypeTable) {
+    mutating func gather(_ call: Call, body: JSONView, types: TypeTable) {
         add(.userID, call.userID, types)
         // An alias is resolved by its userId alone (spec §4.8).
         guard call.kind != .alias else { return }
         add(.anonymousID, call.anonymousID, types)
-        switch call.kind {
-        case .identify, .group: gather(members: body["traits"], types)
-        case .track, .page, .screen:
-            gather(members: body["properties"], areProperties: true, types)
-        case .alias: break
+        // `traits` counts on identify and group, `properties` on the others (spec §4.2).
+        let hasTraits = call.kind == .identify || call.kind == .group
+        var members: JSONView?
+        var context: JSONView?
+        for (key, value) in body.members {
+            if key.isText("context") {
+                context = value
+            } else if hasTraits ? key.isText("traits") : key.isText("properties") {
+                members = value
+            }
         }
-        let context = body["context"]
-        if let context, context.object != nil { gather(context: context, types) }
-        let groupID = call.groupID ?? (call.kind == .group ? nil : Self.text(context?["groupId"]))
-        if let groupID, groupID.count <= Self.groupIDLengthMaximum { add(.groupID, groupID, types) }
+        if let members { gather(members: members, areProperties: !hasTraits, types) }
+        let contextGroupID = context.flatMap { gather(context: $0, types) }
+        if let groupID = call.groupID ?? (call.kind == .group ? nil : contextGroupID),
+            groupID.count <= Self.groupIDLengthMaximum
+        {
+            add(.groupID, groupID, types)
+        }
     }
 
-    private mutating func gather(members: JSONValue?, areProperties: Bool = false, _ types: TypeTable) {
-        guard let object = members?.object else { return }
-        if !areProperties || types.settings.promotesPropertiesEmail { add(.email, Self.text(object["email"]), types) }
+    private mutating func gather(members: JSONView, areProperties: Bool, _ types: TypeTable) {
+        if !areProperties || types.settings.promotesPropertiesEmail { add(.email, members["email"], types) }
         if !areProperties, types.rule(BuiltInType.crossDomainID.rawValue) != nil {
-            add(.crossDomainID, Self.text(object["crossDomainId"]), types)
+            add(.crossDomainID, members["crossDomainId"], types)
         }
         guard !types.traitKeys.isEmpty else { return }
-        for member in object.members {
-            if let type = types.traitKeys[member.key] { add(type, Self.text(member.value), types) }
+        for member in members.members {
+            guard let key = member.key.string, let type = types.traitKeys[key] else { continue }
+            // Of a repeated name the last one counts.
+            add(type, members[key].flatMap(Self.text), types)
         }
     }
 
-    private mutating func gather(context: JSONValue, _ types: TypeTable) {
-        gather(members: context["traits"], types)
-        if let device = context["device"] { gather(device: device, types) }
-        add(.gaClientID, Self.text(context["integrations"]?["Google Analytics"]?["clientId"]), types)
-        add(.brazeID, Self.text(context["Braze"]?["braze_id"]), types)
-        for item in context["externalIds"]?.array ?? [] { gather(externalID: item, types) }
+    /// Returns `context.groupId`.
+    private mutating func gather(context: JSONView, _ types: TypeTable) -> String? {
+        var (traits, device, integrations): (JSONView?, JSONView?, JSONView?)
+        var (braze, externalIDs, groupID): (JSONView?, JSONView?, JSONView?)
+        for (key, value) in context.members {
+            if key.isText("traits") {
+                traits = value
+            } else if key.isText("device") {
+                device = value
+            } else if key.isText("integrations") {
+                integrations = value
+            } else if key.isText("Braze") {
+                braze = value
+            } else if key.isText("externalIds") {
+                externalIDs = value
+            } else if key.isText("groupId") {
+                groupID = value
+            }
+        }
+        if let traits { gather(members: traits, areProperties: false, types) }
+        if let device { gather(device: device, types) }
+        add(.gaClientID, integrations?["Google Analytics"]?["clientId"], types)
+        add(.brazeID, braze?["braze_id"], types)
+        if let externalIDs { for item in externalIDs.elements { gather(externalID: item, types) } }
+        return groupID.flatMap(Self.text)
     }
 
-    private mutating func gather(device: JSONValue, _ types: TypeTable) {
+    private mutating func gather(device: JSONView, _ types: TypeTable) {
         let own: (id: BuiltInType, idfa: BuiltInType, token: BuiltInType)
         switch device["type"]?.string?.lowercased() {
         case "android": own = (.androidID, .androidIDFA, .androidPushToken)
         case "ios": own = (.iosID, .iosIDFA, .iosPushToken)
         default: return
         }
-        add(own.id, Self.text(device["id"]), types)
-        add(own.token, Self.text(device["token"]), types)
+        add(own.id, device["id"], types)
+        add(own.token, device["token"], types)
         // Only with the person's consent to tracking.
-        if device["adTrackingEnabled"]?.bool == true { add(own.idfa, Self.text(device["advertisingId"]), types) }
+        if device["adTrackingEnabled"]?.bool == true { add(own.idfa, device["advertisingId"], types) }
     }
 
-    private mutating func gather(externalID item: JSONValue, _ types: TypeTable) {
-        guard let value = Self.text(item["id"]), let type = item["type"]?.string?.lowercased(),
+    private mutating func gather(externalID item: JSONView, _ types: TypeTable) {
+        guard let value = item["id"].flatMap(Self.text), let type = item["type"]?.string?.lowercased(),
             let collection = item["collection"]?.string.flatMap(Identifier.Collection.init(rawValue:)),
-            item["encoding"]?.string == "none", IdentitySettings.isTypeName(type),
+            item["encoding"]?.isText("none") == true, IdentitySettings.isTypeName(type),
             BuiltInType(name: type).map({ $0.collection == collection }) ?? true
         else {
             issues.append((.externalIDIgnored, nil))
@@ -95,6 +123,10 @@ struct Promotion: Sendable {
     }
 
     // MARK: Values
+
+    private mutating func add(_ type: BuiltInType, _ value: JSONView?, _ types: TypeTable) {
+        if let value { add(type.rawValue, Self.text(value), types) }
+    }
 
     private mutating func add(_ type: BuiltInType, _ value: String?, _ types: TypeTable) {
         add(type.rawValue, value, types)
@@ -117,10 +149,10 @@ struct Promotion: Sendable {
     }
 
     /// Strings as they are and numbers as decimal text; null, booleans, arrays and objects are no ids (spec §4.2).
-    private static func text(_ value: JSONValue?) -> String? {
-        switch value {
-        case .string(let string): string
-        case .number(let number): number.text
+    private static func text(_ value: JSONView) -> String? {
+        switch value.kind {
+        case .string: value.string
+        case .number: value.number?.text
         default: nil
         }
     }
