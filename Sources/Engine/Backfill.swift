@@ -30,3 +30,87 @@ public struct BackfillProgress: Sendable, Hashable {
     public let done: Int
     public let total: Int
 }
+
+extension Engine {
+    /// Starts a backfill of everybody who exists now.
+    func startJob(for computation: RegisteredComputation, asOf: Instant) {
+        let job = BackfillJob(
+            computation: computation.number, asOf: asOf, next: 0, end: identity.counters.nextOrdinal)
+        jobs.append(job)
+        changedJobs.insert(job.computation)
+        if job.isFinished { finishFirstJobIfDone() }
+    }
+
+    /// Does at most `limit` profiles of the first job. Jobs run one after the other: a later one may read the values
+    /// of an earlier one.
+    public func continueBackfill(limit: Int) {
+        guard var job = jobs.first else { return }
+        var done = 0
+        while done < limit, !job.isFinished {
+            let profile = ProfileOrdinal(job.next)
+            let isEarly = job.early.remove(job.next) != nil
+            job.next += 1
+            done += 1
+            jobs[0] = job
+            if !isEarly { evaluateForJob(job, profile) }
+        }
+        changedJobs.insert(job.computation)
+        // What the backfill armed in the past fires at once, at its own instants.
+        fireWakeUps(by: now)
+        finishFirstJobIfDone()
+    }
+
+    public var hasBackfill: Bool { !jobs.isEmpty }
+
+    public var backfillProgress: [BackfillProgress] {
+        jobs.map {
+            BackfillProgress(
+                computationID: registry[$0.computation].definition.id, done: Int($0.next), total: Int($0.end))
+        }
+    }
+
+    /// Evaluates a profile for every job that has not come to it yet, before something changes it.
+    func catchUp(_ profile: ProfileOrdinal) {
+        for index in jobs.indices where jobs[index].isPending(profile) {
+            jobs[index].early.insert(profile.rawValue)
+            changedJobs.insert(jobs[index].computation)
+            evaluateForJob(jobs[index], profile)
+        }
+    }
+
+    /// Runs the backfill of one computation to its end, because a change of it must not fall into the middle.
+    func finishJobs(of computation: RegisteredComputation) {
+        while jobs.contains(where: { $0.computation == computation.number }) { continueBackfill(limit: 10_000) }
+    }
+
+    private func evaluateForJob(_ job: BackfillJob, _ profile: ProfileOrdinal) {
+        let computation = registry[job.computation]
+        guard computation.isActive, identity.exists(profile), identity.isCanonical(profile),
+            level(of: profile) == computation.definition.level
+        else { return }
+        var work = Worklist()
+        work.add(computation, profile)
+        run(&work, at: job.asOf, cause: .backfill)
+    }
+
+    private func finishFirstJobIfDone() {
+        while let job = jobs.first, job.isFinished {
+            changes.backfills.append(row(of: job))
+            changes.meta[earlyKey(registry[job.computation].definition.id)] = .null
+            changedJobs.remove(job.computation)
+            jobs.removeFirst()
+        }
+    }
+
+    func row(of job: BackfillJob) -> BackfillRow {
+        let id = registry[job.computation].definition.id
+        if !job.early.isEmpty {
+            changes.meta[earlyKey(id)] = .array(job.early.sorted().map { .number(Int($0)) })
+        }
+        return BackfillRow(
+            computationID: id, asOf: job.asOf, nextOrdinal: job.next, endOrdinal: job.end,
+            isFinished: job.isFinished)
+    }
+
+    func earlyKey(_ computationID: String) -> String { "backfillEarly.\(computationID)" }
+}

@@ -1,4 +1,5 @@
 import Evaluation
+import History
 import JSON
 import Model
 import Query
@@ -57,8 +58,8 @@ struct Registry {
     private(set) var all: [RegisteredComputation] = []
     private var byID: [String: RegisteredComputation] = [:]
     private var byKey: [String: RegisteredComputation] = [:]
-    private var byEvent: [String: [RegisteredComputation]] = [:]
-    private var byTraitKey: [String: [RegisteredComputation]] = [:]
+    private var byEvent: [EventID: [RegisteredComputation]] = [:]
+    private var byTrait: [TraitID: [RegisteredComputation]] = [:]
     /// Active ones in dependency order.
     private(set) var active: [RegisteredComputation] = []
 
@@ -67,22 +68,22 @@ struct Registry {
     subscript(number: ComputationNumber) -> RegisteredComputation { all[Int(number.rawValue)] }
 
     /// Active computations whose query reads this event.
-    func touched(byEvent name: String) -> [RegisteredComputation] { byEvent[name] ?? [] }
+    func touched(by event: EventID) -> [RegisteredComputation] { byEvent[event] ?? [] }
     /// Active computations whose query reads this trait or audience key.
-    func touched(byTrait key: String) -> [RegisteredComputation] { byTraitKey[key] ?? [] }
+    func touched(by trait: TraitID) -> [RegisteredComputation] { byTrait[trait] ?? [] }
 
     var nextNumber: ComputationNumber { ComputationNumber(rawValue: UInt32(all.count)) }
 
-    mutating func add(_ computation: RegisteredComputation) {
+    mutating func add(_ computation: RegisteredComputation, history: History) {
         precondition(computation.number == nextNumber, "computations are numbered in order of creation")
         all.append(computation)
         byID[computation.definition.id] = computation
         byKey[computation.definition.key] = computation
-        reindex()
+        reindex(history: history)
     }
 
     /// After a change of a query, of `enabled` or of `deletedAt`.
-    mutating func reindex() {
+    mutating func reindex(history: History) {
         for computation in all { computation.rank = 0 }
         // Keys in a query that no computation has are custom traits. Cycles were refused when the query was accepted.
         func rank(_ computation: RegisteredComputation) -> Int {
@@ -95,10 +96,14 @@ struct Registry {
         for computation in all { _ = rank(computation) }
         active = all.filter(\.isActive).sorted { ($0.rank, $0.number) < ($1.rank, $1.number) }
         byEvent = [:]
-        byTraitKey = [:]
+        byTrait = [:]
         for computation in active {
-            for event in computation.dependencies.eventNames { byEvent[event, default: []].append(computation) }
-            for key in computation.dependencies.traitKeys { byTraitKey[key, default: []].append(computation) }
+            for event in computation.dependencies.eventNames.sorted() {
+                byEvent[history.eventID(event), default: []].append(computation)
+            }
+            for key in computation.dependencies.traitKeys.sorted() {
+                byTrait[history.traitID(key), default: []].append(computation)
+            }
         }
     }
 

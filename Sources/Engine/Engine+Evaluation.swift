@@ -1,0 +1,191 @@
+import Evaluation
+import History
+import Identity
+import JSON
+import Model
+import Query
+import Store
+
+/// Why a value changed.
+enum Cause: String {
+    case call
+    case time
+    case backfill
+    case merge
+}
+
+extension Engine {
+    func level(of profile: ProfileOrdinal) -> Computation.Level {
+        identity.collection(of: profile) == .users ? .users : .accounts
+    }
+
+    /// Evaluates what the list names, and whatever depends on a value that changes, at one instant.
+    func run(_ work: inout Worklist, at instant: Instant, cause: Cause) {
+        while let (number, profile) = work.pop() {
+            evaluate(registry[number], profile, at: instant, cause: cause, work: &work)
+        }
+    }
+
+    /// Fires every wake-up due by `limit`, in the order of their instants.
+    func fireWakeUps(by limit: Instant) {
+        while let (key, due) = wakeUps.popDue(by: limit) {
+            statistics.wakeUpsFired += 1
+            let computation = registry[key.computation]
+            let profile = identity.canonical(key.profile)
+            changes.wakeups.append(row(of: key, due: nil))
+            guard computation.isActive, identity.exists(profile) else { continue }
+            if !jobs.isEmpty { catchUp(profile) }
+            var work = Worklist()
+            work.add(computation, profile)
+            run(&work, at: due, cause: .time)
+        }
+    }
+
+    /// Asks the one evaluator for the value of a computation on a profile, and carries out what follows from it.
+    private func evaluate(
+        _ computation: RegisteredComputation, _ profile: ProfileOrdinal, at instant: Instant, cause: Cause,
+        work: inout Worklist
+    ) {
+        statistics.evaluations += 1
+        let isAudience = computation.definition.kind == .audience
+        let standing = computation.states[profile]
+        var value: JSONValue = isAudience ? false : .null
+        if qualifies(profile, for: computation.definition) {
+            let evaluation = computation.compiled.evaluate(
+                subject(profile, level: computation.definition.level), evidence: evidence(computation.definition),
+                in: history, at: instant)
+            if evaluation.isTruncated { count("truncated_values") }
+            value = evaluation.value
+            if let due = evaluation.changesAt {
+                let key = WakeUps.Key(computation: computation.number, profile: profile)
+                if wakeUps.arm(key, due: due) { changes.wakeups.append(row(of: key, due: due)) }
+            }
+        }
+        if standing == nil, value == false || value == .null || isNothing(value, of: computation) { return }
+        if value == [] { value = .null }
+        if let standing, standing.value == value {
+            tellNewIDs(standing, computation, profile, at: instant, work: work)
+        } else {
+            let state = ComputedState(value: value, since: instant, transition: (standing?.transition ?? 0) + 1)
+            transition(to: state, computation, profile, cause: cause)
+            work.add(registry.touched(by: history.traitID(computation.definition.key)), profile, in: self)
+        }
+    }
+
+    /// A counter is not told of people who never did it, nor is an empty list (spec: engage §1.3).
+    private func isNothing(_ value: JSONValue, of computation: RegisteredComputation) -> Bool {
+        computation.definition.kind == .trait && (value == [] || (value == 0 && computation.isCounter))
+    }
+
+    /// Whether the profile has an id that the computation asks for (spec: engage §2.7).
+    func qualifies(_ profile: ProfileOrdinal, for definition: Computation) -> Bool {
+        definition.level == .accounts
+            || identity.hasIdentifier(profile, ofTypes: definition.options.filterByExternalIDs)
+    }
+
+    /// Writes a new value and puts the calls that it causes into the outbox.
+    private func transition(
+        to state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, cause: Cause
+    ) {
+        statistics.transitions += 1
+        set(state, computation, profile)
+        changes.transitions.append(
+            TransitionRow(
+                id: nextTransition, computationID: computation.definition.id, ordinal: profile, value: state.value,
+                at: state.since, offset: position, cause: cause.rawValue))
+        nextTransition += 1
+        emit(state, computation, profile, at: state.since)
+    }
+
+    func set(_ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal) {
+        computation.setState(state, of: profile)
+        changes.values.append(
+            ComputedValueRow(
+                computationID: computation.definition.id, ordinal: profile, value: state.value,
+                changedAt: state.since, transition: Int64(state.transition)))
+    }
+
+    /// A value that did not change is told to ids that are new (spec: engage §7.4).
+    private func tellNewIDs(
+        _ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, at instant: Instant,
+        work: Worklist
+    ) {
+        let key = WakeUps.Key(computation: computation.number, profile: profile)
+        let new = (work.newIdentifiers[profile] ?? []) + (work.untold[key] ?? [])
+        guard state.isTelling, !new.isEmpty else { return }
+        emit(state, computation, profile, at: instant) { combination in
+            new.contains { combination.contains($0) }
+        }
+    }
+
+    /// Puts the calls of a value into the outbox, for every connection that is on.
+    func emit(
+        _ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, at instant: Instant,
+        only connectionOnly: Connection? = nil, generation: String = "",
+        where isWanted: (IDCombination) -> Bool = { _ in true }
+    ) {
+        let definition = computation.definition
+        let connections = (connectionOnly.map { [$0] } ?? definition.connections).filter { connection in
+            connection.enabled && (connection.sendIdentify || connection.sendTrack)
+                && destinations[connection.destinationID]?.enabled == true
+        }
+        guard !connections.isEmpty else { return }
+        let people = definition.level == .users ? [profile] : identity.users(of: profile)
+        for person in people {
+            let transition = Transition(
+                computation: definition, profile: person, segmentID: identity.segmentID(of: person),
+                number: state.transition, value: state.value, at: instant, generation: generation)
+            let (all, wasCapped) = EmissionBuilder.combinations(
+                addressableIDs(of: person, definition), isExit: transition.isExit)
+            if wasCapped { count("id_combinations_capped") }
+            let wanted = all.filter(isWanted)
+            if all.isEmpty { count("emissions_without_addressable_id") }
+            for connection in connections {
+                guard let destination = destinations[connection.destinationID] else { continue }
+                changes.emissions += EmissionBuilder.emissions(
+                    transition, connection: connection, destination: destination, spaceID: settings.spaceID,
+                    combinations: wanted)
+            }
+        }
+    }
+
+    private func addressableIDs(of profile: ProfileOrdinal, _ definition: Computation) -> AddressableIDs {
+        AddressableIDs(
+            userIDs: identity.values(of: profile, type: "user_id"),
+            emails: identity.values(of: profile, type: "email"),
+            anonymousIDs: definition.options.includesAnonymousUsers
+                ? identity.values(of: profile, type: "anonymous_id") : [])
+    }
+
+    /// Which events a computation may read (spec: engage §4.5).
+    func evidence(_ definition: Computation) -> Evidence {
+        Evidence(
+            receivedFrom: definition.options.includeHistoricalData ? nil : definition.createdAt,
+            timestampFrom: definition.options.backfillEventDataDays.map { definition.createdAt - .days(Int64($0)) })
+    }
+
+    /// The view of a profile that queries are evaluated on.
+    func subject(_ profile: ProfileOrdinal, level: Computation.Level) -> Subject {
+        switch level {
+        case .users: .user(person(profile))
+        case .accounts: .account(person(profile), users: identity.users(of: profile).map { person($0) })
+        }
+    }
+
+    private func person(_ profile: ProfileOrdinal) -> Profile {
+        Profile(identity.members(of: profile)) { [unowned self] key in computedValue(key: key, of: profile) }
+    }
+
+    /// What computations say under a key. A deleted one's values read as custom traits (spec: engage §1.6).
+    func computedValue(key: String, of profile: ProfileOrdinal) -> ComputedValue {
+        guard let computation = registry.computation(key: key),
+            computation.definition.level == level(of: profile)
+        else { return .notComputed }
+        if let state = computation.states[profile] { return .value(state.value) }
+        return computation.definition.deletedAt == nil ? .absent : .notComputed
+    }
+
+    func row(of key: WakeUps.Key, due: Instant?) -> WakeupRow {
+        WakeupRow(computationID: registry[key.computation].definition.id, ordinal: key.profile, due: due)
+    }
+}

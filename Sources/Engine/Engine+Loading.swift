@@ -1,0 +1,110 @@
+import EventLog
+import Evaluation
+import History
+import Identity
+import JSON
+import Model
+import Query
+import Store
+
+extension Engine {
+    /// Brings memory to what the state file says, then reads the Log up to the stored position into the history.
+    func load(progress: (Int64, Int64) -> Void) throws {
+        let state = try store.load()
+        position = state.position
+        now = state.engineNow ?? .distantPast
+        nextTransition = Int64(state.meta["nextTransition"]?.integer ?? 1)
+        for source in state.sources { sources[source.id] = source }
+        for destination in state.destinations { destinations[destination.id] = destination }
+        identity = try IdentityResolver(
+            settings: try state.meta["identitySettings"].map { try IdentitySettings(json: $0) } ?? .standard,
+            counters: IdentityCounters(
+                nextOrdinal: UInt32(state.meta["nextOrdinal"]?.integer ?? 0),
+                nextMapping: Int64(state.meta["nextMapping"]?.integer ?? 0)),
+            profiles: state.profiles, identifiers: state.identifiers, links: state.links)
+        for definition in state.computations { register(try compile(definition), definition) }
+        for row in state.values {
+            registry.computation(id: row.computationID)?.setState(
+                ComputedState(value: row.value, since: row.changedAt, transition: Int(row.transition)),
+                of: row.ordinal)
+        }
+        for row in state.wakeups {
+            guard let due = row.due, let computation = registry.computation(id: row.computationID) else { continue }
+            _ = wakeUps.arm(WakeUps.Key(computation: computation.number, profile: row.ordinal), due: due)
+        }
+        for row in state.backfills where !row.isFinished {
+            guard let computation = registry.computation(id: row.computationID) else { continue }
+            let early = state.meta[earlyKey(row.computationID)]?.array ?? []
+            jobs.append(
+                BackfillJob(
+                    computation: computation.number, asOf: row.asOf, next: row.nextOrdinal, end: row.endOrdinal,
+                    early: Set(early.compactMap(\.integer).map { UInt32($0) })))
+        }
+        try rebuildHistory(progress: progress)
+    }
+
+    /// The placements say on which profile each record was put, so identity need not run again.
+    private func rebuildHistory(progress: (Int64, Int64) -> Void) throws {
+        try store.forEachApplied(from: 0) { row in
+            var offset = row.firstOffset
+            var index = 0
+            while index < row.count {
+                let records = try log.read(from: offset, limit: row.count - index)
+                guard !records.isEmpty else {
+                    throw EngineError.logTooShort(position: position, end: log.endOffset)
+                }
+                for record in records {
+                    let hash = row.messageHashes[index]
+                    if case .call(let call) = record.entry, hash != 0 {
+                        _ = deduplicator.insert(MessageHash(packed: hash), receivedAt: call.receivedAt)
+                        if row.ordinals[index] != AppliedRow.notPlaced,
+                            let body = try? JSONValue(parsing: call.body)
+                        {
+                            _ = insert(
+                                call, body: body, offset: record.offset,
+                                profile: ProfileOrdinal(row.ordinals[index]))
+                        }
+                    }
+                    index += 1
+                    offset += 1
+                }
+            }
+            deduplicator.sweep(now: row.receivedAt)
+            progress(offset, position)
+        }
+    }
+
+    /// Parses and compiles a definition; throws `CommandError` naming what is wrong with it.
+    func compile(_ definition: Computation) throws -> (Definition, CompiledQuery) {
+        do {
+            let parsed = try Definition(
+                parsing: definition.query, kind: definition.kind == .audience ? .audience : .trait,
+                level: definition.level == .users ? .users : .accounts)
+            return (parsed, CompiledQuery(parsed))
+        } catch {
+            throw CommandError(.invalid, field: "definition.query", "\(error)")
+        }
+    }
+
+    @discardableResult
+    func register(_ compiled: (Definition, CompiledQuery), _ definition: Computation) -> RegisteredComputation {
+        let computation = RegisteredComputation(
+            number: registry.nextNumber, definition: definition, compiled: compiled.1,
+            dependencies: compiled.0.dependencies)
+        registry.add(computation, history: history)
+        return computation
+    }
+}
+
+/// Why an engine can't open.
+public enum EngineError: Error, Sendable, CustomStringConvertible {
+    case logTooShort(position: Int64, end: Int64)
+
+    public var description: String {
+        switch self {
+        case .logTooShort(let position, let end):
+            "state.sqlite has applied \(position) records but log.sqlite ends at \(end): the two files are not of the "
+                + "same installation, or the Log was replaced. Restore both from one backup."
+        }
+    }
+}

@@ -1,0 +1,227 @@
+public import EventLog
+import Foundation
+public import Logging
+public import Model
+public import Store
+import Synchronization
+
+/// Runs one engine: a thread that applies the Log as it grows and lets time pass, and a lock behind which everybody else
+/// reads. Commands go in through the Log and come back when they have been applied.
+///
+/// Promises: readers see whole batches only; a command that was answered is durable and in force; when the state file
+/// can't be written the service stops and says so instead of running ahead of it.
+public final class EngineService: Sendable {
+    public struct Configuration: Sendable {
+        public var engine = Engine.Settings()
+        /// Records applied in one transaction at most.
+        public var batchRecords = 2_000
+        /// Profiles that a backfill does between two batches.
+        public var backfillChunk = 500
+
+        public init() {}
+    }
+
+    private struct Shared {
+        var isStopping = false
+        var waiting: [Int64: CheckedContinuation<Result<Void, CommandError>, Never>] = [:]
+        /// Outcomes nobody has asked for yet, because the engine was faster than the append's return.
+        var early: [Int64: Result<Void, CommandError>] = [:]
+        var failure: String?
+        var hasEnded = false
+        var listeners: [@Sendable (Event) -> Void] = []
+    }
+
+    /// What the service tells its listeners, on the engine's thread, after a commit.
+    public enum Event: Sendable {
+        /// New emissions are in the outbox.
+        case emissions
+        /// Sources, destinations or computations changed.
+        case definitions
+        /// The service ended because of an error.
+        case failed(String)
+    }
+
+    private let engine: Mutex<Engine>
+    /// Readers that wait for the lock: the engine's thread lets them in between batches.
+    private let readers = Atomic<Int>(0)
+    private let shared = Mutex(Shared())
+    private let log: EventLog
+    public let store: StateStore
+    private let gate: ReceiptGate
+    private let logger: Logger
+    private let configuration: Configuration
+    private let ended = DispatchSemaphore(value: 0)
+
+    /// Opens the engine (loads the state, rebuilds the history). Nothing is applied until `start`.
+    public init(
+        configuration: Configuration = Configuration(), store: StateStore, log: EventLog, gate: ReceiptGate,
+        logger: Logger, progress: (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
+    ) throws {
+        self.configuration = configuration
+        self.store = store
+        self.log = log
+        self.gate = gate
+        self.logger = logger
+        self.engine = Mutex(
+            try Engine(settings: configuration.engine, store: store, log: log, progress: progress))
+    }
+
+    /// Hears of commits from now on. Listeners run on the engine's thread: they must return at once.
+    public func addListener(_ listener: @escaping @Sendable (Event) -> Void) {
+        shared.withLock { $0.listeners.append(listener) }
+    }
+
+    /// Begins to apply the Log.
+    public func start() {
+        let thread = Thread { [self] in
+            loop()
+            shared.withLock { $0.hasEnded = true }
+            ended.signal()
+        }
+        thread.name = "engine"
+        thread.stackSize = 16 << 20
+        thread.start()
+    }
+
+    /// Ends after the batch at hand; what was applied is committed.
+    public func stop() {
+        shared.withLock { $0.isStopping = true }
+        log.wakeWaiters()
+        ended.wait()
+        ended.signal()
+    }
+
+    /// Why the service ended by itself, if it did.
+    public var failure: String? { shared.withLock(\.failure) }
+
+    /// Reads under the lock. The result must be a copy: nothing of the engine may leave the closure.
+    public func read<Value: Sendable>(_ body: @Sendable (Engine) throws -> Value) rethrows -> Value {
+        readers.wrappingAdd(1, ordering: .relaxed)
+        defer { readers.wrappingSubtract(1, ordering: .relaxed) }
+        return try engine.withLock { engine in try body(engine) }
+    }
+
+    /// Puts a command into the Log and waits until the engine has carried it out. Throws `CommandError` where it was
+    /// refused, and the Log's error where it could not be stored.
+    public func submit(_ command: Command) async throws {
+        let ticket = gate.enter()
+        let offset: Int64
+        do {
+            offset = try await log.append([.command(command, receivedAt: ticket.receivedAt)]).lowerBound
+            gate.leave(ticket)
+        } catch {
+            gate.leave(ticket)
+            throw error
+        }
+        let outcome = await withCheckedContinuation { continuation in
+            let known: Result<Void, CommandError>? = shared.withLock { shared in
+                if let outcome = shared.early.removeValue(forKey: offset) { return outcome }
+                if shared.hasEnded {
+                    return .failure(
+                        CommandError(.invalid, shared.failure ?? "the engine has stopped: the change is stored"))
+                }
+                shared.waiting[offset] = continuation
+                return nil
+            }
+            if let known { continuation.resume(returning: known) }
+        }
+        try outcome.get()
+    }
+
+    /// Waits until everything in the Log at the time of the call has been applied and committed.
+    public func waitUntilApplied(_ offset: Int64) async throws {
+        while read({ $0.position }) < offset {
+            if let failure { throw CommandError(.invalid, failure) }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    // MARK: The engine's thread
+
+    private func loop() {
+        do {
+            while !shared.withLock(\.isStopping) { try turn() }
+        } catch {
+            fail("\(error)")
+        }
+        // Nobody will answer those who still wait.
+        let waiting = shared.withLock { shared in
+            let waiting = shared.waiting
+            shared.waiting = [:]
+            shared.hasEnded = true
+            return waiting
+        }
+        for continuation in waiting.values {
+            continuation.resume(returning: .failure(CommandError(.invalid, "the engine is stopping: ask again")))
+        }
+    }
+
+    /// One batch, or one look at the clock.
+    private func turn() throws {
+        let position = engine.withLock { $0.position }
+        // The horizon first: a record that enters the Log after this line is not earlier than it.
+        let horizon = gate.horizon()
+        let records = try log.read(from: position, limit: configuration.batchRecords)
+        let result = try engine.withLock { engine in
+            if records.isEmpty { engine.advance(to: horizon) } else { engine.apply(records) }
+            if engine.hasBackfill { engine.continueBackfill(limit: configuration.backfillChunk) }
+            let outcomes = engine.outcomes
+            engine.outcomes = [:]
+            let hasEmissions = engine.hasUncommittedEmissions
+            if engine.hasUncommittedChanges { try engine.commit() }
+            return Turn(
+                outcomes: outcomes, hasEmissions: hasEmissions, isBusy: !records.isEmpty || engine.hasBackfill,
+                nextDue: engine.nextDue, position: engine.position)
+        }
+        tell(result)
+        if !result.isBusy {
+            let untilDue = result.nextDue.map { ($0 - horizon).milliseconds } ?? 1000
+            _ = log.wait(for: result.position, timeout: .milliseconds(max(1, min(1000, untilDue))))
+        } else {
+            // The lock is not fair: without this pause readers could starve while batches follow each other.
+            var pauses = 0
+            while readers.load(ordering: .relaxed) > 0, pauses < 40 {
+                usleep(50)
+                pauses += 1
+            }
+        }
+    }
+
+    private struct Turn: Sendable {
+        let outcomes: [Int64: Result<Void, CommandError>]
+        let hasEmissions: Bool
+        let isBusy: Bool
+        let nextDue: Instant?
+        let position: Int64
+    }
+
+    private func tell(_ turn: Turn) {
+        let (listeners, resumed) = shared.withLock { shared in
+            var resumed: [(CheckedContinuation<Result<Void, CommandError>, Never>, Result<Void, CommandError>)] = []
+            for (offset, outcome) in turn.outcomes {
+                if let continuation = shared.waiting.removeValue(forKey: offset) {
+                    resumed.append((continuation, outcome))
+                } else {
+                    shared.early[offset] = outcome
+                }
+            }
+            // Replayed commands have nobody who asks: keep only what an append may still be about to ask for.
+            if shared.early.count > 1000 {
+                for offset in shared.early.keys.sorted().dropLast(500) { shared.early[offset] = nil }
+            }
+            return (shared.listeners, resumed)
+        }
+        if turn.hasEmissions { for listener in listeners { listener(.emissions) } }
+        if !turn.outcomes.isEmpty { for listener in listeners { listener(.definitions) } }
+        for (continuation, outcome) in resumed { continuation.resume(returning: outcome) }
+    }
+
+    private func fail(_ message: String) {
+        logger.critical("the engine stopped", metadata: ["error": "\(message)"])
+        let listeners = shared.withLock { shared in
+            shared.failure = message
+            return shared.listeners
+        }
+        for listener in listeners { listener(.failed(message)) }
+    }
+}
