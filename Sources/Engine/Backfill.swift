@@ -1,4 +1,7 @@
 import Model
+import Identity
+import JSON
+import Store
 
 /// The evaluation of a new or changed computation over everybody who existed when it was accepted.
 ///

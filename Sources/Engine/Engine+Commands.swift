@@ -1,7 +1,9 @@
 import Evaluation
+import History
 import JSON
 import Model
 import Query
+import Store
 
 extension Engine {
     /// Carries out a command, or says why not. Checks happen here, in the order of the Log, so that two requests at the
@@ -71,7 +73,7 @@ extension Engine {
     private func put(_ definition: Computation, receivedAt: Instant) throws {
         let (parsed, compiled) = try compile(definition)
         let dependencies = parsed.dependencies
-        if let path = dependencyCycle(
+        if let path = DependencyGraph.cycle(
             adding: definition.key, reading: dependencies.traitKeys, to: registry.traitKeysByKey)
         {
             throw CommandError(

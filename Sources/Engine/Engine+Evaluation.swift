@@ -172,8 +172,8 @@ extension Engine {
         }
     }
 
-    private func person(_ profile: ProfileOrdinal) -> Profile {
-        Profile(identity.members(of: profile)) { [unowned self] key in computedValue(key: key, of: profile) }
+    private func person(_ profile: ProfileOrdinal) -> ProfileView {
+        ProfileView(identity.members(of: profile)) { [unowned self] key in computedValue(key: key, of: profile) }
     }
 
     /// What computations say under a key. A deleted one's values read as custom traits (spec: engage §1.6).

@@ -77,9 +77,8 @@ extension Engine {
     /// Parses and compiles a definition; throws `CommandError` naming what is wrong with it.
     func compile(_ definition: Computation) throws -> (Definition, CompiledQuery) {
         do {
-            let parsed = try Definition(
-                parsing: definition.query, kind: definition.kind == .audience ? .audience : .trait,
-                level: definition.level == .users ? .users : .accounts)
+            let parsed = try Definition.compile(
+                definition.query, kind: definition.kind, level: definition.level)
             return (parsed, CompiledQuery(parsed))
         } catch {
             throw CommandError(.invalid, field: "definition.query", "\(error)")

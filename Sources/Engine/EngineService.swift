@@ -55,7 +55,7 @@ public final class EngineService: Sendable {
     /// Opens the engine (loads the state, rebuilds the history). Nothing is applied until `start`.
     public init(
         configuration: Configuration = Configuration(), store: StateStore, log: EventLog, gate: ReceiptGate,
-        logger: Logger, progress: (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
+        logger: Logger, progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
     ) throws {
         self.configuration = configuration
         self.store = store

@@ -43,6 +43,15 @@ final class RegisteredComputation {
         self.dependencies = dependencies
     }
 
+    /// Whether the value is a number of events or of values: nought for those who never had one.
+    var isCounter: Bool {
+        guard case .trait(.reduction(_, let reducer)) = compiled.definition else { return false }
+        return switch reducer {
+        case .count, .uniqueCount: true
+        default: false
+        }
+    }
+
     var isActive: Bool { definition.enabled && definition.deletedAt == nil }
 
     func setState(_ state: ComputedState?, of profile: ProfileOrdinal) {
@@ -98,7 +107,7 @@ struct Registry {
         byEvent = [:]
         byTrait = [:]
         for computation in active {
-            for event in computation.dependencies.eventNames.sorted() {
+            for event in computation.dependencies.events.keys.sorted() {
                 byEvent[history.eventID(event), default: []].append(computation)
             }
             for key in computation.dependencies.traitKeys.sorted() {

@@ -1,4 +1,5 @@
 import History
+import Identity
 import Model
 
 /// The (computation, profile) pairs that one input has touched, in dependency order: a computation comes after every

@@ -1,5 +1,20 @@
 import ArgumentParser
-import AsyncHTTPClient
-import Hummingbird
 
-@main struct Muster: ParsableCommand { func run() throws { print("hi") } }
+/// The command: everything that Muster does is one of its subcommands.
+@main
+struct Muster: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "muster",
+        abstract: "An open-source, self-hosted audience engine.",
+        discussion: """
+            Collects customer events from Segment SDKs, resolves identities, computes traits and audiences in real \
+            time, and keeps Braze in agreement.
+            """,
+        version: Version.current,
+        subcommands: [ServeCommand.self, SandboxCommand.self])
+}
+
+/// The version that the program says it is.
+enum Version {
+    static let current = "0.1.0"
+}

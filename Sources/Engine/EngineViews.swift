@@ -1,0 +1,97 @@
+public import JSON
+public import Model
+
+// What people's tools see of an engine: copies that may leave the lock.
+
+/// A person or account in a list.
+public struct ProfileSummary: Sendable, Hashable {
+    public let ordinal: ProfileOrdinal
+    public let segmentID: String
+    public let collection: Identifier.Collection
+    public let createdAt: Instant
+    /// The trait `name`, else first and last name, else nothing.
+    public let name: String?
+    public let email: String?
+    public let userID: String?
+    /// An anonymous id or a group id, for profiles without the others.
+    public let otherID: String?
+}
+
+/// An audience or computed trait with its state.
+public struct ComputationView: Sendable, Hashable {
+    /// The words of the spec (engage §4.4) for what a computation is doing.
+    public enum Status: String, Sendable, Hashable {
+        case backfilling = "Backfilling"
+        case live = "Live"
+        case disabled = "Disabled"
+    }
+
+    public let definition: Computation
+    public let status: Status
+    /// Members, or profiles that hold a value.
+    public let size: Int
+    /// Only while backfilling.
+    public let progress: BackfillProgress?
+    /// Keys of audiences and traits whose queries read this one.
+    public let consumers: [String]
+}
+
+/// A profile with the value that a computation has for it.
+public struct MemberView: Sendable, Hashable {
+    public let profile: ProfileSummary
+    public let value: JSONValue
+    /// When the value came about.
+    public let since: Instant
+    /// When the value may change if nothing happens; `nil` = not by itself.
+    public let nextLook: Instant?
+}
+
+/// One computation's value on a profile.
+public struct ComputedValueView: Sendable, Hashable {
+    public let computationID: String
+    public let key: String
+    public let name: String
+    public let kind: Computation.Kind
+    public let value: JSONValue
+    public let since: Instant
+    public let isDeleted: Bool
+}
+
+/// A person or account, whole.
+public struct ProfileDetails: Sendable, Hashable {
+    public let summary: ProfileSummary
+    public let ordinals: [ProfileOrdinal]
+    /// In the order in which they became known.
+    public let identifiers: [Identifier]
+    /// Custom traits as of the engine's time, by key.
+    public let traits: [TraitView]
+    public let computed: [ComputedValueView]
+    /// For a person their accounts, for an account its people.
+    public let linked: [ProfileSummary]
+}
+
+/// A custom trait with where it came from.
+public struct TraitView: Sendable, Hashable {
+    public let key: String
+    public let value: JSONValue
+    public let at: Instant
+    public let sourceID: String
+}
+
+/// How many profiles a query would give, and some of them.
+public struct PreviewView: Sendable, Hashable {
+    public var size = 0
+    /// Profiles looked at, of `total`.
+    public var done = 0
+    public var total = 0
+    public var sample: [MemberView] = []
+    /// Per type of id: how many of the profiles have one, and how many values there are (spec: engage §5).
+    public var identifiers: [String: IdentifierCount] = [:]
+    /// The instant as of which the query was answered.
+    public var at = Instant.distantPast
+
+    public struct IdentifierCount: Sendable, Hashable {
+        public var profiles = 0
+        public var values = 0
+    }
+}

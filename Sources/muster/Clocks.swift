@@ -1,0 +1,28 @@
+import Foundation
+import Model
+import Synchronization
+
+/// The machine's clock.
+struct WallClock: InstantSource {
+    func now() -> Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Instant(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+}
+
+/// The machine's clock plus an offset that tests move forward over HTTP, so that a 30-day window can be crossed in a
+/// moment. Only with `muster serve --test-clock`.
+final class TestClock: InstantSource {
+    private let offset = Mutex(Int64(0))
+    private let wall = WallClock()
+
+    func now() -> Instant {
+        Instant(milliseconds: wall.now().milliseconds + offset.withLock { $0 })
+    }
+
+    /// Moves time forward; never back.
+    func advance(milliseconds: Int64) {
+        offset.withLock { $0 += max(0, milliseconds) }
+    }
+}
