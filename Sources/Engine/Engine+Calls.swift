@@ -12,17 +12,17 @@ extension Engine {
             count(exclusion)
             return nil
         }
-        guard let body = try? JSONValue(parsing: call.body) else {
+        guard let document = try? JSONDocument(parsing: call.body) else {
             count("unreadable_calls")
             return nil
         }
         if !jobs.isEmpty {
             // Backfills see profiles as they were: before this call's ids and events.
-            for identifier in identity.promotedIdentifiers(of: call, body: body) {
+            for identifier in identity.promotedIdentifiers(of: call, body: document.root) {
                 if let profile = identity.profile(for: identifier) { catchUp(profile) }
             }
         }
-        let resolution = identity.resolve(call, body: body, offset: offset)
+        let resolution = identity.resolve(call, body: document.root, offset: offset)
         record(resolution)
 
         var work = Worklist()
@@ -38,7 +38,7 @@ extension Engine {
 
         let placed = call.kind == .group ? resolution.account : resolution.user
         if let placed {
-            let change = insert(call, body: body, offset: offset, profile: placed)
+            let change = insert(call, body: JSONValue(document.root), offset: offset, profile: placed)
             work.add(change, of: placed, in: self)
         }
         if let user = resolution.user {

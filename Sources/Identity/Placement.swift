@@ -192,6 +192,7 @@ extension IdentityResolver {
     private mutating func merge(
         _ absorbed: UInt32, into parent: UInt32, _ origin: Origin, _ resolution: inout Resolution
     ) {
+        resolution.absorbedIdentifiers.append(identifiers(of: ProfileOrdinal(absorbed)))
         unite(absorbed, into: parent)
         links.unite(absorbed, into: parent, isUser: profiles[Int(parent)].collection == .users)
         resolution.merges.append(

@@ -12,6 +12,8 @@ public struct Resolution: Sendable, Hashable {
     public var identifiers: [IdentifierRow] = []
     /// Profiles absorbed by an older one, which is `user` or `account`.
     public var merges: [MergeRow] = []
+    /// For each merge, the ids that the absorbed profile had.
+    public var absorbedIdentifiers: [[Identifier]] = []
     public var links: [LinkRow] = []
     public var issues: [IdentityIssue] = []
     /// A new type of id was added to the settings (spec §4.2): they must be stored again.
