@@ -60,6 +60,15 @@ public struct JSONView: Sendable {
     /// The integer, if the number is one and fits.
     public var integer: Int? { number?.integer }
 
+    /// Whether this is a string with an escape in it.
+    public var isEscaped: Bool { node.flags & JSONNode.escaped != 0 }
+
+    /// Whether a bare NaN, Infinity or -Infinity stands in this value; they read as null.
+    public var holdsNonFinite: Bool {
+        guard document.nonFiniteCount > 0 else { return false }
+        return document.nodes[index..<Int(node.next)].contains { $0.flags & JSONNode.nonFinite != 0 }
+    }
+
     /// Whether this is the string `text`, without decoding it where it has no escapes.
     public func isText(_ text: StaticString) -> Bool {
         let node = node

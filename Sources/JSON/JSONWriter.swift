@@ -4,6 +4,9 @@ public struct JSONWriter {
 
     public init() {}
 
+    /// With room for `capacity` bytes.
+    public init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
     public mutating func write(_ value: JSONValue) {
         switch value {
         case .null: write(raw: "null")
@@ -31,6 +34,11 @@ public struct JSONWriter {
 
     /// Bytes that already are JSON.
     public mutating func write(raw: String) { bytes.append(contentsOf: raw.utf8) }
+
+    /// Bytes that already are JSON.
+    public mutating func write(raw: StaticString) {
+        bytes.append(contentsOf: UnsafeBufferPointer(start: raw.utf8Start, count: raw.utf8CodeUnitCount))
+    }
 
     /// Bytes that already are JSON.
     public mutating func write(raw: ArraySlice<UInt8>) { bytes.append(contentsOf: raw) }

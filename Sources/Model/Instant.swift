@@ -39,17 +39,34 @@ public struct Instant: Sendable, Hashable, Comparable {
 
 extension Instant: CustomStringConvertible {
     /// `YYYY-MM-DDTHH:MM:SS.mmmZ`, the form in which every instant leaves Muster (spec: collection §2.3).
-    public var description: String {
+    public var description: String { String(decoding: utf8, as: UTF8.self) }
+
+    /// `description` in UTF-8.
+    public var utf8: [UInt8] {
         let days = milliseconds.flooredQuotient(by: 86_400_000)
         let rest = milliseconds - days * 86_400_000
         let date = CivilDate(daysSinceEpoch: days)
-        func pad(_ number: Int64, _ width: Int) -> String {
-            let digits = String(number.magnitude)
-            return (number < 0 ? "-" : "") + String(repeating: "0", count: max(0, width - digits.count)) + digits
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(24)
+        func put(_ number: Int64, _ width: Int, then separator: Unicode.Scalar) {
+            if number < 0 { bytes.append(UInt8(ascii: "-")) }
+            let start = bytes.count
+            var magnitude = number.magnitude
+            repeat {
+                bytes.append(0x30 + UInt8(magnitude % 10))
+                magnitude /= 10
+            } while magnitude > 0 || bytes.count - start < width
+            bytes[start...].reverse()
+            bytes.append(UInt8(ascii: separator))
         }
-        return "\(pad(date.year, 4))-\(pad(date.month, 2))-\(pad(date.day, 2))T"
-            + "\(pad(rest / 3_600_000, 2)):\(pad(rest / 60_000 % 60, 2)):\(pad(rest / 1000 % 60, 2))"
-            + ".\(pad(rest % 1000, 3))Z"
+        put(date.year, 4, then: "-")
+        put(date.month, 2, then: "-")
+        put(date.day, 2, then: "T")
+        put(rest / 3_600_000, 2, then: ":")
+        put(rest / 60_000 % 60, 2, then: ":")
+        put(rest / 1000 % 60, 2, then: ".")
+        put(rest % 1000, 3, then: "Z")
+        return bytes
     }
 }
 
@@ -65,17 +82,24 @@ extension Instant {
     /// Reads ISO 8601: 0–9 fractional digits (cut to milliseconds), `Z`, `±hh:mm`, `±hhmm`, or no zone.
     /// `nil` for anything else, impossible dates included.
     public init?(iso8601 text: some StringProtocol, zone: ZoneRule = .assumeUTC) {
-        var reader = DateTextReader(Array(text.utf8))
+        var text = String(text)
+        guard let instant = text.withUTF8({ Instant(iso8601: $0, zone: zone) }) else { return nil }
+        self = instant
+    }
+
+    /// Reads ISO 8601 from bytes, by the same rules.
+    public init?(iso8601 utf8: UnsafeBufferPointer<UInt8>, zone: ZoneRule = .assumeUTC) {
+        var reader = DateTextReader(utf8)
         guard let instant = reader.read(zone: zone) else { return nil }
         self = instant
     }
 }
 
 private struct DateTextReader {
-    let bytes: [UInt8]
+    let bytes: UnsafeBufferPointer<UInt8>
     var position = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
     mutating func read(zone: Instant.ZoneRule) -> Instant? {
         guard bytes.count <= 40, let year = digits(4), skip("-"), let month = digits(2), skip("-"),

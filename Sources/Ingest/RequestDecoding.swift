@@ -1,0 +1,105 @@
+import HTTPTypes
+import Hummingbird
+import JSON
+import NIOCore
+
+/// Why a request can't be read; the client gets 400.
+struct Refusal: Error {
+    var code: IngestCode
+    var message: String
+
+    static let tooLarge = Refusal(code: .payloadTooLarge, message: "Exceed payload limit")
+}
+
+/// The decoded body of a request: collected, decompressed, parsed, each within its limit (spec: collection §1.6, §1.7).
+struct RequestDecoder {
+    var bytesMax: Int
+
+    func decode(_ request: Request) async throws -> Result<JSONDocument, Refusal> {
+        let isCompressed: Bool
+        switch (request.headers[.contentEncoding] ?? "").lowercased() {
+        case "", "identity": isCompressed = false
+        case "gzip", "x-gzip": isCompressed = true
+        case let other:
+            try await drain(request)
+            return .failure(
+                Refusal(code: .badRequest, message: "Content-Encoding '\(other.prefix(40))' is not supported"))
+        }
+        // What is compressed is rarely larger than before, and never by more than this.
+        let wireMax = isCompressed ? bytesMax + bytesMax / 1000 + 1024 : bytesMax
+        guard var bytes = try await collect(request, upTo: wireMax) else { return .failure(.tooLarge) }
+        if isCompressed {
+            do {
+                bytes = try inflateGzip(bytes, bytesMax: bytesMax)
+            } catch .tooLarge {
+                return .failure(.tooLarge)
+            } catch {
+                return .failure(Refusal(code: .badRequest, message: "The body is not valid gzip"))
+            }
+        }
+        do {
+            let document = try RequestDecoder.parse(bytes)
+            guard document.root.kind == .object else {
+                return .failure(Refusal(code: .badRequest, message: "The body is not a JSON object"))
+            }
+            return .success(document)
+        } catch {
+            return .failure(Refusal(code: .invalidJSON, message: "Malformed JSON: \(error)"))
+        }
+    }
+
+    /// Strictly first; then with the bare NaN and Infinity that Python's clients send read as null.
+    static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONDocument {
+        do {
+            return try JSONDocument(parsing: bytes)
+        } catch {
+            guard let document = try? JSONDocument(parsing: bytes, readsNonFiniteAsNull: true) else { throw error }
+            return document
+        }
+    }
+
+    /// The body, or `nil` if it is longer than `bytesMax`; the rest is then read and forgotten, so that a client in the
+    /// middle of sending sees the answer.
+    private func collect(_ request: Request, upTo bytesMax: Int) async throws -> [UInt8]? {
+        var bytes: [UInt8] = []
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }) {
+            bytes.reserveCapacity(min(max(length, 0), bytesMax))
+        }
+        var isTooLarge = false
+        for try await chunk in request.body {
+            isTooLarge = isTooLarge || bytes.count + chunk.readableBytes > bytesMax
+            if isTooLarge {
+                bytes = []
+            } else {
+                bytes.append(contentsOf: chunk.readableBytesView)
+            }
+        }
+        return isTooLarge ? nil : bytes
+    }
+
+    private func drain(_ request: Request) async throws {
+        for try await _ in request.body {}
+    }
+}
+
+/// Which write key a request presents (spec: collection §1.4).
+enum WriteKey {
+    /// Basic's user name, then the body's key, then the first message's.
+    static func resolve(authorization: String?, body: JSONView) -> String? {
+        if let key = basicUserName(authorization) { return key }
+        if let key = body["writeKey"]?.string, !key.isEmpty { return key }
+        let first = body["batch"]?.elements.first { _ in true }
+        return first?["writeKey"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The user name of HTTP Basic; a value without a colon is one as a whole.
+    static func basicUserName(_ authorization: String?) -> String? {
+        guard let authorization else { return nil }
+        let parts = authorization.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "basic",
+            let decoded = decodeBase64(parts[1].utf8.filter { $0 != 0x20 })
+        else { return nil }
+        let name = String(decoding: decoded.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)
+        return name.isEmpty ? nil : name
+    }
+}
