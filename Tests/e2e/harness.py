@@ -167,6 +167,9 @@ class Process:
     def post(self, path, body=None, **options):
         return request(self.url, "POST", path, {} if body is None else body, **options)
 
+    def put(self, path, body):
+        return request(self.url, "PUT", path, body)
+
     def patch(self, path, body):
         return request(self.url, "PATCH", path, body)
 

@@ -54,7 +54,7 @@ class Installation(Process):
     def advance_clock(self, **span):
         """Moves the test clock, for example by days=60; time goes on from there."""
         milliseconds = sum(UNITS[unit] * count for unit, count in span.items())
-        return self.post("/test/clock", {"advanceMilliseconds": int(milliseconds)})["data"]
+        return self.post("/test/clock", {"advanceMs": int(milliseconds)})["data"]
 
     # Sources and the tracking API.
 
@@ -69,15 +69,8 @@ class Installation(Process):
     # Destinations.
 
     def create_braze(self, address, key, name="Braze"):
-        """A Braze destination, filled in as the console's form would: the data centre is a choice, the key a secret."""
-        settings = self.braze_settings(address, key)
+        settings = {"endpoint": address, "api_key": key}
         return self.post("/destinations", {"kind": "braze", "name": name, "settings": settings})["data"]["destination"]
-
-    def braze_settings(self, address, key):
-        catalog = self.get("/destinations/catalog")["data"]["catalog"]
-        fields = next(kind["fields"] for kind in catalog if kind["kind"] == "braze")
-        given = {"choice": address, "secret": key}
-        return {field["key"]: given[field["type"]] for field in fields if field["type"] in given and field["required"]}
 
     def destination(self, made):
         return self.get(f"/destinations/{made['id']}")["data"]["destination"]
@@ -131,15 +124,20 @@ class Installation(Process):
             try:
                 answer = self.get(
                     f"/v1/spaces/{SPACE}/collections/users/profiles/{kind}:{encoded(user_id)}/traits"
-                    f"?limit=200&next={encoded(following)}")
+                    f"?limit=200" + (f"&next={encoded(following)}" if following else ""))
             except Refused as refusal:
                 if refusal.status == 404:
                     return None
                 raise
             found.update(answer["traits"])
             following = answer["cursor"].get("next") or ""
-            if not answer["cursor"].get("has_more"):
+            if not following:
                 return found
+
+    def timeline(self, user_id):
+        """What happened to a person, newest first."""
+        found = self.get(f"/spaces/{SPACE}/profiles?search={encoded('user_id:' + user_id)}")["data"]["profiles"]
+        return self.get(f"/spaces/{SPACE}/profiles/{found[0]['id']}/timeline?count=200")["data"]["timeline"]
 
     def event_counts(self):
         """How many events there are, by name."""
