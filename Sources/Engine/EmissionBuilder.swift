@@ -35,8 +35,6 @@ struct Transition {
     let number: Int
     let value: JSONValue
     let at: Instant
-    /// Distinguishes a deliberate repetition (a new connection, a resync) from the transition itself.
-    var generation = ""
 
     var isExit: Bool { computation.kind == .audience && value != .bool(true) }
 }
@@ -93,7 +91,7 @@ enum EmissionBuilder {
                     prefix: "personas_",
                     parts: [
                         transition.computation.id, transition.segmentID, String(transition.number),
-                        transition.generation, destination.id, kind.rawValue, combination.userID ?? "",
+                        destination.id, kind.rawValue, combination.userID ?? "",
                         combination.email ?? "", combination.anonymousID ?? "",
                     ])
                 let call = call(

@@ -8,7 +8,7 @@ import Store
 extension Engine {
     /// Carries out a command, or says why not. Checks happen here, in the order of the Log, so that two requests at the
     /// same time can't both have the last key.
-    func apply(_ command: Command, receivedAt: Instant, offset: Int64) -> Result<Void, CommandError> {
+    func apply(_ command: Command, receivedAt: Instant) -> Result<Void, CommandError> {
         do {
             switch command {
             case .putSource(let source): try put(source)
@@ -17,7 +17,7 @@ extension Engine {
             case .deleteDestination(let id): try deleteDestination(id)
             case .putComputation(let computation): try put(computation, receivedAt: receivedAt)
             case .deleteComputation(let id): try deleteComputation(id, at: receivedAt)
-            case .connect(let id, let connection): try connect(id, connection, at: receivedAt, offset: offset)
+            case .connect(let id, let connection): try connect(id, connection)
             case .disconnect(let id, let destinationID): try disconnect(id, destinationID)
             }
             return .success(())
@@ -139,7 +139,7 @@ extension Engine {
 
     // MARK: Connections
 
-    private func connect(_ id: String, _ connection: Connection, at receivedAt: Instant, offset: Int64) throws {
+    private func connect(_ id: String, _ connection: Connection) throws {
         let computation = try existing(id)
         guard let destination = destinations[connection.destinationID] else {
             throw notFound("destination", connection.destinationID)
@@ -163,8 +163,9 @@ extension Engine {
             return
         }
         for (profile, state) in computation.states.sorted(by: { $0.key < $1.key }) where state.isTelling {
-            emit(
-                state, computation, profile, at: state.since, only: firstSync, generation: "connect \(offset)")
+            // The ids are those that the transitions would have had with the connection in place, so it makes no
+            // difference whether a backfill came to a profile before the connection or after it.
+            emit(state, computation, profile, at: state.since, only: firstSync)
         }
     }
 

@@ -121,7 +121,7 @@ extension Engine {
     /// Puts the calls of a value into the outbox, for every connection that is on.
     func emit(
         _ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, at instant: Instant,
-        only connectionOnly: Connection? = nil, generation: String = "",
+        only connectionOnly: Connection? = nil,
         where isWanted: (IDCombination) -> Bool = { _ in true }
     ) {
         let definition = computation.definition
@@ -134,7 +134,7 @@ extension Engine {
         for person in people {
             let transition = Transition(
                 computation: definition, profile: person, segmentID: identity.segmentID(of: person),
-                number: state.transition, value: state.value, at: instant, generation: generation)
+                number: state.transition, value: state.value, at: instant)
             let (all, wasCapped) = EmissionBuilder.combinations(
                 addressableIDs(of: person, definition), isExit: transition.isExit)
             if wasCapped { count("id_combinations_capped") }

@@ -82,7 +82,7 @@ public final class Engine {
                     count("duplicate_calls")
                 }
             case .command(let command, let receivedAt):
-                outcomes[record.offset] = apply(command, receivedAt: receivedAt, offset: record.offset)
+                outcomes[record.offset] = apply(command, receivedAt: receivedAt)
             }
             row.messageHashes.append(hash)
             row.ordinals.append(placed)

@@ -136,6 +136,16 @@ public final class EngineService: Sendable {
         }
     }
 
+    /// Waits until the Log as it is now has been applied and the engine's time has come to `instant`.
+    public func waitUntilCaughtUp(with instant: Instant) async throws {
+        let end = log.endOffset
+        log.wakeWaiters()
+        while read({ $0.position < end || $0.now < instant }) {
+            if let failure { throw CommandError(.invalid, failure) }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
     // MARK: The engine's thread
 
     private func loop() {
