@@ -75,5 +75,4 @@ final class Sandbox: Sendable {
         return gate(request)
     }
 
-    func pages(_ request: SandboxRequest) -> SandboxAnswer? { nil }
 }

@@ -8,7 +8,7 @@ extension Workspace {
         "phone", "dob", "gender", "country", "home_city", "language", "time_zone", "last_coordinates", "total_revenue",
         "email_subscribe", "push_subscribe", "custom_attributes", "custom_events", "purchases", "devices",
         "push_tokens",
-        "apps", "campaigns_received", "canvases_received",
+        "apps",
     ]
 
     /// Custom events and purchases that happened last before this are not listed; their counts live on.
@@ -56,8 +56,6 @@ extension Workspace {
         put("devices", .array(profile.pushTokens.compactMap { token in token["device_id"].map { ["device_id": $0] } }))
         put("push_tokens", .array(profile.pushTokens))
         put("apps", .array(profile.apps.map { ["name": .string($0)] }))
-        put("campaigns_received", received(profile, "campaign"))
-        put("canvases_received", received(profile, "canvas"))
         return JSONObject(object)
     }
 
@@ -87,15 +85,5 @@ extension Workspace {
                 "last": .string(DateText.iso(value.last)), "count": .number(value.count),
             ]
         }
-    }
-
-    private func received(_ profile: Profile, _ kind: String) -> JSONValue {
-        .array(
-            profile.received.filter { $0.key.hasPrefix(kind + ":") }.map { entry in
-                [
-                    "api_\(kind)_id": .string(String(entry.key.dropFirst(kind.count + 1))),
-                    "last_received": .string(DateText.iso(entry.last)),
-                ]
-            })
     }
 }

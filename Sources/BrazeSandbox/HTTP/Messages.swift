@@ -1,4 +1,4 @@
-public import JSON
+import JSON
 
 /// A request as the sandbox sees it, free of any HTTP library.
 public struct SandboxRequest: Sendable {

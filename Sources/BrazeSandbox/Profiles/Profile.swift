@@ -28,8 +28,6 @@ struct Profile: Sendable {
     var subscriptions: [String: String] = [:]
     /// Keys of cohorts (§6).
     var cohorts: [String] = []
-    /// Campaigns and Canvases that (would have) reached the user: (kind:id, last).
-    var received: [(key: String, last: EpochMilliseconds)] = []
 
     init(ordinal: Int, createdAt: EpochMilliseconds, salt: UInt64, touch: Int) {
         self.ordinal = ordinal

@@ -17,11 +17,11 @@ struct Operation: Sendable {
         case removeDeprecated = "remove_deprecated"
         case cohort
         case cohortUsers = "cohort_users"
-        case subscribe, received
+        case subscribe
     }
 
     enum Setting: String, Sendable {
-        case workspace, key, segment, campaign, canvas, attribute, event, block, switches, partner
+        case workspace, key, segment, campaign, canvas, attribute, event, block, switches, partner, reset, send
         case segmentSize = "segment_size"
     }
 

@@ -30,7 +30,12 @@ extension SandboxState {
         case .partner:
             partner.partnerKey = body["partner_api_key"]?.string ?? partner.partnerKey
             partner.clientSecret = body["client_secret"]?.string ?? partner.clientSecret
-        case .segment, .campaign, .canvas, .attribute, .event, .block, .segmentSize:
+        case .reset:
+            guard let index = workspaceIndex(workspace) else { return }
+            let old = workspaces[index]
+            workspaces[index] = Workspace(id: old.id, name: old.name, salt: SplitMix.hash(old.salt))
+            workspaces[index].timeZone = old.timeZone
+        case .segment, .campaign, .canvas, .attribute, .event, .block, .segmentSize, .send:
             guard let index = workspaceIndex(workspace) else { return }
             workspaces[index].apply(setting, body, at: now)
         }

@@ -64,7 +64,8 @@ struct AttributeEntry: RegistryEntry {
 /// A custom event name.
 struct EventEntry: RegistryEntry {
     let name: String
-    let firstSeen: EpochMilliseconds
+    /// Of the events' own times.
+    var firstSeen: EpochMilliseconds
     var lastSeen: EpochMilliseconds
     var count = 0
     var isBlocklisted = false
@@ -85,6 +86,7 @@ struct EventEntry: RegistryEntry {
 
     mutating func add(at time: EpochMilliseconds, now: EpochMilliseconds) {
         count += 1
+        firstSeen = min(firstSeen, time)
         lastSeen = max(lastSeen, time)
         let hour = Int(DateText.floorDivide(time, 3_600_000))
         let current = Int(DateText.floorDivide(now, 3_600_000))

@@ -17,6 +17,12 @@ struct Workspace: Sendable {
     var events = Registry<EventEntry>()
     var products = Registry<ProductEntry>()
 
+    var segments: [Segment] = []
+    var messages: [Message] = []
+    var cohorts: [Cohort] = []
+    /// Dry runs, oldest first.
+    var sends: [Send] = []
+
     /// Writes so far: every change of a profile gets the next number.
     private(set) var touches = 0
     /// Data points consumed (§7.1).
@@ -67,6 +73,17 @@ struct Workspace: Sendable {
             (left.externalID != nil ? 1 : 0, left.updatedAt, left.touch)
                 < (right.externalID != nil ? 1 : 0, right.updatedAt, right.touch)
         }?.ordinal
+    }
+
+    /// A copy to read from outside the lock. Without the indexes, which a write meanwhile would have to copy whole.
+    var light: Workspace {
+        var copy = self
+        copy.byExternalID = [:]
+        copy.byDeprecatedID = [:]
+        copy.byAlias = [:]
+        copy.byEmail = [:]
+        copy.byPhone = [:]
+        return copy
     }
 
     // MARK: Changing
