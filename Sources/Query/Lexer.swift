@@ -70,7 +70,7 @@ struct Lexer {
     }
 
     private mutating func fail(from start: Int, _ message: String, suggestion: String? = nil) {
-        diagnostics.add(source.error(at: start..<position, message, suggestion: suggestion), start: start)
+        diagnostics.add(source, start..<position, message, suggestion)
     }
 
     // MARK: Words and symbols

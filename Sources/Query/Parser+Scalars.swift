@@ -149,7 +149,7 @@ extension Parser {
     }
 
     private mutating func report(escape range: Range<Int>, _ message: String) {
-        diagnostics.add(source.error(at: range, message), start: range.lowerBound)
+        diagnostics.add(source, range, message)
     }
 
     mutating func path(_ what: String) throws(Failure) -> PropertyPath {
@@ -307,10 +307,8 @@ extension Parser {
         let duration = Duration(count, unit)
         if duration.span > Duration.maximum {
             diagnostics.add(
-                source.error(
-                    at: numberToken.range.lowerBound..<token.range.upperBound,
-                    "a length of time is at most 36500 days (100 years)"),
-                start: numberToken.range.lowerBound)
+                source, numberToken.range.lowerBound..<token.range.upperBound,
+                "a length of time is at most 36500 days (100 years)")
             throw Failure()
         }
         advance()

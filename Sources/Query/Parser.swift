@@ -33,7 +33,7 @@ struct Parser {
             let end = source.scalars.count
             let message = "the query is longer than \(limits.characters) characters"
             let advice = "split it into several audiences and combine these with trait('key') = 'true'"
-            diagnostics.add(source.error(at: end..<end, message, suggestion: advice), start: end)
+            diagnostics.add(source, end..<end, message, advice)
             diagnostics.close()
             index = tokens.count - 1
         }
@@ -275,8 +275,7 @@ struct Parser {
         {
             suggestion = "a quote inside a string is written \\'"
         }
-        diagnostics.add(
-            source.error(at: token.range, problem.message, suggestion: suggestion), start: token.range.lowerBound)
+        diagnostics.add(source, token.range, problem.message, suggestion)
     }
 
     mutating func fail(_ message: String, suggestion: String? = nil) -> Failure {

@@ -131,11 +131,13 @@ struct Diagnostics {
     }
     var isEmpty: Bool { found.isEmpty }
 
-    mutating func add(_ error: QueryError, start: Int) {
+    /// Places and excerpts are made only for errors that are kept: hostile text can have thousands.
+    mutating func add(_ source: SourceText, _ range: Range<Int>, _ message: String, _ suggestion: String? = nil) {
+        let start = range.lowerBound
         guard !isClosed, found.count < Diagnostics.maximum, !found.contains(where: { $0.start == start }) else {
             return
         }
-        found.append((start, error))
+        found.append((start, source.error(at: range, message, suggestion: suggestion)))
     }
 
     mutating func close() { isClosed = true }

@@ -40,8 +40,7 @@ private struct TypeChecker {
     }
 
     private mutating func report(_ index: Int, _ message: String, _ suggestion: String? = nil) {
-        diagnostics.add(
-            query.error(atNode: index, message, suggestion: suggestion), start: query.place(index).lowerBound)
+        diagnostics.add(query.source, query.place(index), message, suggestion)
     }
 
     mutating func checkRoot() {

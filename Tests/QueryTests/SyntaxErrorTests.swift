@@ -158,6 +158,15 @@ import Testing
         #expect(try first(squeezed).message.contains("when it is printed"))
     }
 
+    @Test(
+        "thousands of errors cost no more than the twenty that are told", .timeLimit(.minutes(1)),
+        arguments: ["#", "AND ", "= ", "'a' ", "0-", "(a) OR ", "trait('\\q') = 1 OR ", "event(", "“", "\n'"])
+    func manyErrors(fragment: String) {
+        let text = String(repeating: fragment, count: 10_000 / fragment.unicodeScalars.count)
+        let count = errors(text).count
+        #expect(count >= 1 && count <= 20)
+    }
+
     // MARK: Fuzzing
 
     private static let seeds =
