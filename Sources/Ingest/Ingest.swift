@@ -22,16 +22,19 @@ public final class Ingest: Sendable {
     public let journal: IngestJournal
     public let configuration: IngestConfiguration
     let clock: any InstantSource
+    let gate: ReceiptGate
     let rateLimiter: RateLimiter?
 
+    /// The engine that applies the Log must keep its time behind the same `gate`.
     public init(
         log: EventLog, sources: SourceDirectory, journal: IngestJournal, clock: any InstantSource,
-        configuration: IngestConfiguration = IngestConfiguration()
+        gate: ReceiptGate? = nil, configuration: IngestConfiguration = IngestConfiguration()
     ) {
         self.log = log
         self.sources = sources
         self.journal = journal
         self.clock = clock
+        self.gate = gate ?? ReceiptGate(clock: clock)
         self.configuration = configuration
         self.rateLimiter = configuration.messagesPerSecondMax.map { RateLimiter(messagesPerSecond: $0) }
     }

@@ -23,7 +23,9 @@ extension Ingest {
     }
 
     private func storePixel(_ request: Request, type: String, peer: String?) async {
-        let receivedAt = clock.now()
+        let ticket = gate.enter()
+        defer { gate.leave(ticket) }
+        let receivedAt = ticket.receivedAt
         var record = IngestJournal.Request(receivedAt: receivedAt)
         func note(_ code: IngestCode) {
             record.code = code

@@ -13,8 +13,7 @@ enum Reception: Sendable {
 extension Ingest {
     /// Receives a message or a batch: reads it, has the Log keep what is valid, and says so.
     func receive(_ request: Request, as reception: Reception, peer: @escaping () -> String?) async throws -> Response {
-        let receivedAt = clock.now()
-        var record = IngestJournal.Request(receivedAt: receivedAt)
+        var record = IngestJournal.Request(receivedAt: clock.now())
         record.isRetry = request.headers[Header.retryCount].flatMap { Int($0) }.map { $0 > 0 } ?? false
         let bytesMax =
             switch reception {
@@ -31,6 +30,12 @@ extension Ingest {
             }
             return refuse(request, refusal, source: source, &record)
         }
+        // Stamped when the body is there, not at its first byte: until the Log has the request the engine's time stands
+        // still for it, and a client that sends slowly must not hold up everybody's wake-ups.
+        let ticket = gate.enter()
+        defer { gate.leave(ticket) }
+        let receivedAt = ticket.receivedAt
+        record.receivedAt = receivedAt
         let body = document.root
         let key = WriteKey.resolve(authorization: request.headers[.authorization], body: body)
         let source = key.flatMap { sources.source(writeKey: $0) }
