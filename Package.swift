@@ -79,7 +79,7 @@ let package = Package(
         module(
             "Delivery",
             ["JSON", "Model", "Store", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, logging, deque, serviceLifecycle]),
-        module("BrazeDestination", ["JSON", "Model", "Delivery"]),
+        module("BrazeDestination", ["JSON", "Model", "Delivery", crypto]),
 
         // What people and programs see.
         module(

@@ -1,0 +1,103 @@
+import JSON
+
+/// Who an object is about (spec: braze-destination §3.1). Braze takes exactly one primary identifier; an e-mail address
+/// beside it is a field of the profile, and alone it finds or makes a profile.
+struct BrazeIdentity: Hashable {
+    enum Primary: Hashable {
+        case externalID(String)
+        case brazeID(String)
+        case alias(name: String, label: String)
+    }
+
+    var primary: Primary?
+    var email: String?
+
+    /// Bytes in an external id; Braze refuses longer ones for good.
+    private static let longestExternalID = 987
+
+    /// The identifiers of the resolved fields `external_id`, `braze_id`, `user_alias` and `email`. An incomplete alias
+    /// is ignored.
+    init(fields: JSONObject) throws(MappingError) {
+        if let id = try Coercion.text(fields["external_id"], field: "external_id") {
+            guard id.utf8.count <= Self.longestExternalID else {
+                throw MappingError(
+                    field: "external_id",
+                    message: "the user id has \(id.utf8.count) bytes; Braze takes \(Self.longestExternalID)")
+            }
+            primary = .externalID(id)
+        } else if let id = try Coercion.text(fields["braze_id"], field: "braze_id") {
+            primary = .brazeID(id)
+        } else if let alias = fields["user_alias"]?.object,
+            let name = try Coercion.text(alias["alias_name"], field: "user_alias.alias_name"),
+            let label = try Coercion.text(alias["alias_label"], field: "user_alias.alias_label")
+        {
+            primary = .alias(name: name, label: label)
+        }
+        email = try Coercion.text(fields["email"], field: "email")?.trimmingSpaces
+        if email?.isEmpty == true { email = nil }
+        guard primary != nil || email != nil else {
+            throw MappingError(
+                message: "Braze can't know who this is: the person has no user id, no e-mail address and no Braze id. "
+                    + "Anonymous persons are sent only under an alias (destination setting anonymous_alias_label)")
+        }
+    }
+
+    /// Orders requests and names the person in the ledger.
+    var person: String {
+        switch primary {
+        case .externalID(let id): "external_id:\(id)"
+        case .brazeID(let id): "braze_id:\(id)"
+        case .alias(let name, let label): "user_alias:\(label):\(name)"
+        case nil: "email:\(email ?? "")"
+        }
+    }
+
+    /// The members that say who it is, without the e-mail address beside a primary identifier.
+    var members: JSONObject {
+        switch primary {
+        case .externalID(let id): ["external_id": .string(id)]
+        case .brazeID(let id): ["braze_id": .string(id)]
+        case .alias(let name, let label):
+            ["user_alias": ["alias_name": .string(name), "alias_label": .string(label)]]
+        case nil: ["email": .string(email ?? "")]
+        }
+    }
+
+    /// The members with the e-mail address.
+    var allMembers: JSONObject {
+        var members = members
+        if let email { members["email"] = .string(email) }
+        return members
+    }
+}
+
+extension JSONValue {
+    /// What stands at a dotted path. `nil` where it leads nowhere; a null on the way ends it with null.
+    func at(_ path: String) -> JSONValue? {
+        var value = self
+        for key in path.split(separator: ".") {
+            if value.isNull { return .null }
+            guard let next = value[String(key)] else { return nil }
+            value = next
+        }
+        return value
+    }
+
+    /// The first of the paths that leads to something other than null.
+    func first(of paths: String...) -> JSONValue? {
+        paths.lazy.compactMap { at($0) }.first { !$0.isNull }
+    }
+
+    /// The identifier fields that all actions resolve alike.
+    func identifierFields(_ settings: BrazeSettings) -> JSONObject {
+        var fields = JSONObject()
+        fields["external_id"] = at("userId")
+        fields["braze_id"] = first(
+            of: "properties.braze_id", "integrations.Braze.braze_id", "context.integrations.Braze.braze_id")
+        // Ids that stand for an e-mail address (engage §7.4) name nobody anonymous.
+        if let label = settings.anonymousAliasLabel, let id = at("anonymousId")?.string, !id.hasPrefix("eml_") {
+            fields["user_alias"] = ["alias_name": .string(id), "alias_label": .string(label)]
+        }
+        return fields
+    }
+}

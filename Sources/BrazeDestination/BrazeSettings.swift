@@ -1,0 +1,80 @@
+import Crypto
+public import Delivery
+public import JSON
+
+/// The settings of a Braze destination, checked and in one spelling.
+///
+/// | setting | required | meaning |
+/// |---|---|---|
+/// | `endpoint` | yes | the data centre, as an instance name (`US-03`, `EU-02`) or a REST address |
+/// | `api_key` | yes | a REST API key with the permission `users.track`; secret |
+/// | `app_id` | no | added to every event and purchase |
+/// | `anonymous_alias_label` | no | sends persons without any other identifier under a user alias with this label |
+/// | `allow_custom_host` | no | lets `endpoint` be something else than Braze, for example a sandbox on another machine |
+public struct BrazeSettings: Sendable, Hashable {
+    /// The REST address without a slash at its end.
+    public let endpoint: String
+    let apiKey: String
+    public let appID: String?
+    public let anonymousAliasLabel: String?
+
+    public init(_ settings: JSONObject) throws(SettingsError) {
+        let allowsAnyHost = settings["allow_custom_host"].map(Self.isTrue) ?? false
+        endpoint = try RESTEndpoint.address(
+            try Self.text("endpoint", in: settings) ?? "", allowsAnyHost: allowsAnyHost)
+        apiKey = try Self.key(in: settings)
+        appID = try Self.text("app_id", in: settings)
+        anonymousAliasLabel = try Self.text("anonymous_alias_label", in: settings)
+    }
+
+    /// Names the workspace without giving the key away. A new key may belong to another workspace, so it counts as one.
+    var workspaceFingerprint: String {
+        let digest = SHA256.hash(data: Array("\(endpoint) \(apiKey)".utf8))
+        let hex = Array("0123456789abcdef")
+        return digest.prefix(8).map { "\(hex[Int($0 >> 4)])\(hex[Int($0 & 15)])" }.joined()
+    }
+
+    private static func isTrue(_ value: JSONValue) -> Bool { value == true || value == "true" }
+
+    /// A text without spaces around it; `nil` where it is missing or empty.
+    private static func text(_ field: String, in settings: JSONObject) throws(SettingsError) -> String? {
+        switch settings[field] {
+        case nil, .null?: return nil
+        case .string(let text)?:
+            let trimmed = text.trimmingSpaces
+            return trimmed.isEmpty ? nil : trimmed
+        default:
+            throw SettingsError(field: field, message: "is not a text", remedy: "Give it as a JSON string")
+        }
+    }
+
+    private static func key(in settings: JSONObject) throws(SettingsError) -> String {
+        let remedy =
+            "In Braze open Settings > APIs and Identifiers, create a REST API key with the permission users.track "
+            + "and copy it whole"
+        guard let key = try text("api_key", in: settings) else {
+            throw SettingsError(field: "api_key", message: "is missing", remedy: remedy)
+        }
+        if let first = key.first, "\"'`“”‘’„".contains(first) {
+            throw SettingsError(
+                field: "api_key", message: "stands in quotation marks", remedy: "Paste the key without them")
+        }
+        guard key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") }) else {
+            throw SettingsError(
+                field: "api_key", message: "holds a space or another character that no key has", remedy: remedy)
+        }
+        return key
+    }
+}
+
+extension BrazeSettings: CustomStringConvertible, CustomDebugStringConvertible {
+    /// Without the key, which must not slip into a log.
+    public var description: String { "Braze at \(endpoint)" }
+    public var debugDescription: String { description }
+}
+
+extension String {
+    var trimmingSpaces: String {
+        String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
+    }
+}
