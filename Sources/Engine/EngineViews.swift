@@ -90,6 +90,8 @@ public struct PreviewView: Sendable, Hashable {
     /// The instant as of which the query was answered.
     public var at = Instant.distantPast
 
+    public init() {}
+
     public struct IdentifierCount: Sendable, Hashable {
         public var profiles = 0
         public var values = 0

@@ -21,6 +21,19 @@ public struct TimelineEntry: Sendable, Hashable {
     public var sourceID: String
     /// Position in the Log.
     public var offset: Int64
+
+    public init(
+        event: EventID, name: String, timestamp: Instant, receivedAt: Instant, messageID: String, sourceID: String,
+        offset: Int64
+    ) {
+        self.event = event
+        self.name = name
+        self.timestamp = timestamp
+        self.receivedAt = receivedAt
+        self.messageID = messageID
+        self.sourceID = sourceID
+        self.offset = offset
+    }
 }
 
 /// The types of values seen at a path.
