@@ -85,7 +85,7 @@ let package = Package(
         module(
             "API",
             [
-                "JSON", "Model", "Query", "Engine", "Store", "Delivery", "BrazeDestination", "Ingest", "EventLog",
+                "JSON", "Model", "Query", "History", "Evaluation", "Engine", "Store", "Delivery", "Ingest", "EventLog",
                 hummingbird, httpTypes, logging, nioCore, crypto,
             ]),
         // The console's pages as files, compiled in with #embed: resources in code take 20 s per build.
@@ -124,7 +124,10 @@ let package = Package(
         tests("DemoShop", ["JSON", "Model"]),
         tests(
             "API",
-            ["JSON", "Model", "Engine", "Store", "EventLog", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
+            [
+                "JSON", "Model", "Engine", "Store", "EventLog", "Ingest", "Delivery", "BrazeDestination", "Console",
+                asyncHTTPClient, hummingbird, hummingbirdTesting, httpTypes, logging, nioCore,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,6 +1,6 @@
 import Crypto
 import Foundation
-public import HTTPTypes
+import HTTPTypes
 public import Hummingbird
 import JSON
 import NIOCore
@@ -62,7 +62,9 @@ public struct AccessPolicy: Sendable {
 
     private func contentType(_ request: Request) -> APIError? {
         guard [.post, .put, .patch, .delete].contains(request.method) else { return nil }
-        if request.method == .delete, request.headers[.contentType] == nil, request.headers[.origin] == nil { return nil }
+        if request.method == .delete, request.headers[.contentType] == nil, request.headers[.origin] == nil {
+            return nil
+        }
         let type = (request.headers[.contentType] ?? "").lowercased()
             .prefix { $0 != ";" }.filter { !$0.isWhitespace }
         if type == "application/json" || (type.hasPrefix("application/") && type.hasSuffix("+json")) { return nil }
@@ -77,9 +79,7 @@ public struct AccessPolicy: Sendable {
         switch parts[0].lowercased() {
         case "bearer": return [parts[1]]
         case "basic":
-            guard let data = Data(base64Encoded: parts[1]), let text = String(data: data, encoding: .utf8) else {
-                return []
-            }
+            guard let text = Base64.decode(parts[1]) else { return [] }
             let fields = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             return fields.filter { !$0.isEmpty }
         default: return []
@@ -108,7 +108,7 @@ public struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
     }
 
     public func handle(
-        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         var response: Response
         if let objection = policy.objection(to: request) {
@@ -129,5 +129,6 @@ extension HTTPField.Name {
     static let secFetchSite = HTTPField.Name("Sec-Fetch-Site") ?? .referer
     static let secFetchMode = HTTPField.Name("Sec-Fetch-Mode") ?? .referer
     static let requestID = HTTPField.Name("Request-Id") ?? .server
+    static let resourcePolicy = HTTPField.Name("Cross-Origin-Resource-Policy") ?? .server
     static let noSniff = HTTPField.Name("X-Content-Type-Options") ?? .server
 }

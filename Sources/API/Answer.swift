@@ -21,6 +21,7 @@ enum Answer {
         headers[.contentType] = "application/json; charset=utf-8"
         headers[.cacheControl] = "no-store"
         headers[.noSniff] = "nosniff"
+        headers[.resourcePolicy] = "same-origin"
         return Response(
             status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: value.utf8)))
     }
@@ -56,7 +57,10 @@ enum Answer {
         case let errors as APIErrors: return errors.errors
         case let error as CommandError: return [APIError(error)]
         case let error as HTTPError:
-            return [APIError(error.status.code == 404 ? .notFound : .badRequest, error.body ?? "The request is not understood.")]
+            return [
+                APIError(
+                    error.status.code == 404 ? .notFound : .badRequest, error.body ?? "The request is not understood.")
+            ]
         case is CancellationError: return [APIError(.unavailable, "The server is stopping: ask again.")]
         default:
             logger.error("request failed", metadata: ["error": "\(error)"])

@@ -3,29 +3,31 @@ import Model
 
 /// Reads the members of a JSON object one by one and remembers which, so that a misspelt one does not go unnoticed.
 struct Fields {
-    private let object: JSONObject
+    /// The members as they were sent.
+    let raw: JSONObject
     /// The dotted name of the object within the body; empty for the body itself.
     private let path: String
     private var known: Set<String> = []
 
     init(_ object: JSONObject, path: String = "") {
-        self.object = object
+        raw = object
         self.path = path
     }
 
-    func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+    /// The dotted name of a member within the body.
+    func place(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-    func has(_ key: String) -> Bool { object[key] != nil }
+    func has(_ key: String) -> Bool { raw[key] != nil }
 
     /// The member, if it is there and not null.
     mutating func value(_ key: String) -> JSONValue? {
         known.insert(key)
-        guard let value = object[key], !value.isNull else { return nil }
+        guard let value = raw[key], !value.isNull else { return nil }
         return value
     }
 
     func invalid(_ key: String, _ message: String) -> APIError {
-        APIError(.validation, field: name(key), "'\(name(key))' \(message)")
+        APIError(.validation, field: place(key), "'\(place(key))' \(message)")
     }
 
     mutating func string(_ key: String, maximumLength: Int = 10_000) throws(APIError) -> String? {
@@ -38,7 +40,7 @@ struct Fields {
     }
 
     /// A text that has something in it besides space; surrounding space is cut off.
-    mutating func name(_ key: String, maximumLength: Int = 255) throws(APIError) -> String? {
+    mutating func title(_ key: String, maximumLength: Int = 255) throws(APIError) -> String? {
         guard let string = try string(key, maximumLength: maximumLength) else { return nil }
         let isSpace = { (character: Character) in character.isWhitespace }
         let trimmed = String(
@@ -64,7 +66,7 @@ struct Fields {
     mutating func object(_ key: String) throws(APIError) -> Fields? {
         guard let value = value(key) else { return nil }
         guard let object = value.object else { throw invalid(key, "must be a JSON object.") }
-        return Fields(object, path: name(key))
+        return Fields(object, path: place(key))
     }
 
     mutating func strings(_ key: String, maximumCount: Int = 100) throws(APIError) -> [String]? {
@@ -81,16 +83,17 @@ struct Fields {
     }
 
     func required<Value>(_ value: Value?, _ key: String) throws(APIError) -> Value {
-        guard let value else { throw APIError(.validation, field: name(key), "'\(name(key))' is missing.") }
+        guard let value else { throw APIError(.validation, field: place(key), "'\(place(key))' is missing.") }
         return value
     }
 
     /// Everything that was sent must have been read.
     func finish() throws(APIError) {
-        guard let unknown = object.keys.first(where: { !known.contains($0) }) else { return }
+        guard let unknown = raw.keys.first(where: { !known.contains($0) }) else { return }
         let choices = known.sorted().map { "'\($0)'" }.joined(separator: ", ")
         throw APIError(
-            .validation, field: name(unknown), "'\(name(unknown.prefixText))' is not known here. Possible: \(choices).")
+            .validation, field: place(unknown),
+            "'\(place(unknown.prefixText))' is not known here. Possible: \(choices).")
     }
 }
 

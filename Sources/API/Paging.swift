@@ -44,7 +44,9 @@ struct Paging: Sendable {
     }
 
     /// One page of a list that is whole in memory; the cursor is a position.
-    func page<Element>(of elements: [Element]) throws(APIError) -> (elements: ArraySlice<Element>, pagination: JSONValue) {
+    func page<Element>(of elements: [Element]) throws(APIError) -> (
+        elements: ArraySlice<Element>, pagination: JSONValue
+    ) {
         let start = min(Int(try number() ?? 0), elements.count)
         let end = min(start + count, elements.count)
         let next = end < elements.count ? String(end) : nil

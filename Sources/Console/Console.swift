@@ -12,7 +12,9 @@ public enum Console {
     /// Adds `/` and `/assets/…`. Put the routes behind the same `AccessMiddleware` as the API.
     public static func addRoutes<Context: RequestContext>(to router: some RouterMethods<Context>) {
         let files = ConsoleFile.all
-        guard let index = files["index.html"] else { preconditionFailure("the console's index.html is not compiled in") }
+        guard let index = files["index.html"] else {
+            preconditionFailure("the console's index.html is not compiled in")
+        }
         router.get("/") { request, _ in index.response(to: request) }
         for (name, file) in files where name != "index.html" {
             router.get(RouterPath("/assets/\(name)")) { request, _ in file.response(to: request) }

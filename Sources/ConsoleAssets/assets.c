@@ -9,142 +9,147 @@ static const unsigned char file_0[] = {
 };
 
 static const unsigned char file_1[] = {
-#embed "web/builder.js"
+#embed "web/builder-inputs.js"
 };
 
 static const unsigned char file_2[] = {
-#embed "web/call-feed.js"
+#embed "web/builder-model.js"
 };
 
 static const unsigned char file_3[] = {
-#embed "web/charts.js"
+#embed "web/builder.js"
 };
 
 static const unsigned char file_4[] = {
-#embed "web/computation-parts.js"
+#embed "web/call-feed.js"
 };
 
 static const unsigned char file_5[] = {
-#embed "web/console.css"
+#embed "web/charts.js"
 };
 
 static const unsigned char file_6[] = {
-#embed "web/definition-editor.js"
+#embed "web/computation-parts.js"
 };
 
 static const unsigned char file_7[] = {
-#embed "web/destination-form.js"
+#embed "web/console.css"
 };
 
 static const unsigned char file_8[] = {
-#embed "web/dom.js"
+#embed "web/definition-editor.js"
 };
 
 static const unsigned char file_9[] = {
-#embed "web/favicon.svg"
+#embed "web/destination-form.js"
 };
 
 static const unsigned char file_10[] = {
-#embed "web/format.js"
+#embed "web/dom.js"
 };
 
 static const unsigned char file_11[] = {
-#embed "web/icons.js"
+#embed "web/favicon.svg"
 };
 
 static const unsigned char file_12[] = {
-#embed "web/index.html"
+#embed "web/format.js"
 };
 
 static const unsigned char file_13[] = {
-#embed "web/main.js"
+#embed "web/icons.js"
 };
 
 static const unsigned char file_14[] = {
-#embed "web/pages/computation.js"
+#embed "web/index.html"
 };
 
 static const unsigned char file_15[] = {
-#embed "web/pages/computations.js"
+#embed "web/main.js"
 };
 
 static const unsigned char file_16[] = {
-#embed "web/pages/debugger.js"
+#embed "web/pages/computation.js"
 };
 
 static const unsigned char file_17[] = {
-#embed "web/pages/destination.js"
+#embed "web/pages/computations.js"
 };
 
 static const unsigned char file_18[] = {
-#embed "web/pages/destinations.js"
+#embed "web/pages/debugger.js"
 };
 
 static const unsigned char file_19[] = {
-#embed "web/pages/new-computation.js"
+#embed "web/pages/destination.js"
 };
 
 static const unsigned char file_20[] = {
-#embed "web/pages/overview.js"
+#embed "web/pages/destinations.js"
 };
 
 static const unsigned char file_21[] = {
-#embed "web/pages/profile.js"
+#embed "web/pages/new-computation.js"
 };
 
 static const unsigned char file_22[] = {
-#embed "web/pages/profiles.js"
+#embed "web/pages/overview.js"
 };
 
 static const unsigned char file_23[] = {
-#embed "web/pages/source.js"
+#embed "web/pages/profile.js"
 };
 
 static const unsigned char file_24[] = {
-#embed "web/pages/sources.js"
+#embed "web/pages/profiles.js"
 };
 
 static const unsigned char file_25[] = {
-#embed "web/query-text.js"
+#embed "web/pages/source.js"
 };
 
 static const unsigned char file_26[] = {
-#embed "web/schema.js"
+#embed "web/pages/sources.js"
 };
 
 static const unsigned char file_27[] = {
+#embed "web/schema.js"
+};
+
+static const unsigned char file_28[] = {
 #embed "web/widgets.js"
 };
 
 static const struct console_asset all[] = {
     {"api.js", file_0, sizeof file_0},
-    {"builder.js", file_1, sizeof file_1},
-    {"call-feed.js", file_2, sizeof file_2},
-    {"charts.js", file_3, sizeof file_3},
-    {"computation-parts.js", file_4, sizeof file_4},
-    {"console.css", file_5, sizeof file_5},
-    {"definition-editor.js", file_6, sizeof file_6},
-    {"destination-form.js", file_7, sizeof file_7},
-    {"dom.js", file_8, sizeof file_8},
-    {"favicon.svg", file_9, sizeof file_9},
-    {"format.js", file_10, sizeof file_10},
-    {"icons.js", file_11, sizeof file_11},
-    {"index.html", file_12, sizeof file_12},
-    {"main.js", file_13, sizeof file_13},
-    {"pages/computation.js", file_14, sizeof file_14},
-    {"pages/computations.js", file_15, sizeof file_15},
-    {"pages/debugger.js", file_16, sizeof file_16},
-    {"pages/destination.js", file_17, sizeof file_17},
-    {"pages/destinations.js", file_18, sizeof file_18},
-    {"pages/new-computation.js", file_19, sizeof file_19},
-    {"pages/overview.js", file_20, sizeof file_20},
-    {"pages/profile.js", file_21, sizeof file_21},
-    {"pages/profiles.js", file_22, sizeof file_22},
-    {"pages/source.js", file_23, sizeof file_23},
-    {"pages/sources.js", file_24, sizeof file_24},
-    {"query-text.js", file_25, sizeof file_25},
-    {"schema.js", file_26, sizeof file_26},
-    {"widgets.js", file_27, sizeof file_27},
+    {"builder-inputs.js", file_1, sizeof file_1},
+    {"builder-model.js", file_2, sizeof file_2},
+    {"builder.js", file_3, sizeof file_3},
+    {"call-feed.js", file_4, sizeof file_4},
+    {"charts.js", file_5, sizeof file_5},
+    {"computation-parts.js", file_6, sizeof file_6},
+    {"console.css", file_7, sizeof file_7},
+    {"definition-editor.js", file_8, sizeof file_8},
+    {"destination-form.js", file_9, sizeof file_9},
+    {"dom.js", file_10, sizeof file_10},
+    {"favicon.svg", file_11, sizeof file_11},
+    {"format.js", file_12, sizeof file_12},
+    {"icons.js", file_13, sizeof file_13},
+    {"index.html", file_14, sizeof file_14},
+    {"main.js", file_15, sizeof file_15},
+    {"pages/computation.js", file_16, sizeof file_16},
+    {"pages/computations.js", file_17, sizeof file_17},
+    {"pages/debugger.js", file_18, sizeof file_18},
+    {"pages/destination.js", file_19, sizeof file_19},
+    {"pages/destinations.js", file_20, sizeof file_20},
+    {"pages/new-computation.js", file_21, sizeof file_21},
+    {"pages/overview.js", file_22, sizeof file_22},
+    {"pages/profile.js", file_23, sizeof file_23},
+    {"pages/profiles.js", file_24, sizeof file_24},
+    {"pages/source.js", file_25, sizeof file_25},
+    {"pages/sources.js", file_26, sizeof file_26},
+    {"schema.js", file_27, sizeof file_27},
+    {"widgets.js", file_28, sizeof file_28},
 };
 
 const struct console_asset *console_assets(void) { return all; }

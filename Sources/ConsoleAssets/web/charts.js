@@ -12,13 +12,15 @@ const height = 64;
  */
 export function columns(points, unit, tone = 'accent') {
   const top = Math.max(1, ...points.map((point) => point.value));
-  const step = width / Math.max(1, points.length);
+  // A young series keeps to the right: columns do not get wider than those of ten minutes.
+  const step = width / Math.max(60, points.length);
+  const left = width - points.length * step;
   const total = points.reduce((sum, point) => sum + point.value, 0);
   const bars = points.map((point, index) => {
     const size = point.value === 0 ? 0.75 : Math.max(1.5, (point.value / top) * (height - 4));
     const label = `${new Date(point.at).toLocaleTimeString('en-GB')}: ${number(point.value)} ${unit}`;
     return svg('rect', {
-      x: (index * step).toFixed(2), y: (height - size).toFixed(2), width: Math.max(0.6, step * 0.78).toFixed(2),
+      x: (left + index * step).toFixed(2), y: (height - size).toFixed(2), width: Math.max(0.6, step * 0.78).toFixed(2),
       height: size.toFixed(2), class: point.value === 0 ? 'zero' : tone,
     }, svg('title', null, label));
   });

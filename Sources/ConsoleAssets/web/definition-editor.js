@@ -4,8 +4,8 @@
 import { api } from './api.js';
 import { audienceBuilder, traitBuilder } from './builder.js';
 import { debounce, h, replace } from './dom.js';
-import { count, duration, number, value } from './format.js';
-import { audienceText, missing, traitText, traitTypes } from './query-text.js';
+import { duration, number, sentence, value } from './format.js';
+import { fromAPI, missing, toAPI } from './builder-model.js';
 import { button, card, notice } from './widgets.js';
 import { person, personDetail, realtimeMark } from './computation-parts.js';
 
@@ -63,7 +63,6 @@ export function definitionEditor({ kindName, kind, state, self, changed = () => 
 
   function built() {
     const lack = missing(kindName, state.model);
-    state.query = kindName === 'audience' ? audienceText(state.model) : traitText(state.model);
     if (lack) {
       turn += 1;
       answer = null;
@@ -85,10 +84,12 @@ export function definitionEditor({ kindName, kind, state, self, changed = () => 
   const check = debounce(200, async () => {
     turn += 1;
     const mine = turn;
+    const isText = !state.model;
     let result;
     try {
       result = await api.post('/spaces/spa_muster/queries/check', {
-        query: state.query, type: kindName === 'audience' ? 'AUDIENCE' : 'COMPUTED_TRAIT', audienceType: state.level,
+        ...(state.model ? { builder: toAPI(kindName, state.model) } : { query: state.query }),
+        type: kindName === 'audience' ? 'AUDIENCE' : 'COMPUTED_TRAIT', audienceType: state.level,
         ...(self ? { key: self } : {}),
       }, signal);
     } catch (error) {
@@ -97,8 +98,12 @@ export function definitionEditor({ kindName, kind, state, self, changed = () => 
     }
     if (mine !== turn) return;
     answer = result.check;
-    if (answer.valid && view === 'text') state.model = answer.builder ?? null;
+    if (answer.valid) {
+      if (isText) state.model = fromAPI(kindName, answer.builder);
+      else state.query = answer.query;
+    }
     show();
+    if (isText && view === 'builder') drawBuilder();
     changed(answer);
     if (answer.valid) preview.soon();
     else preview.clear('The preview appears when the definition is right.');
@@ -106,7 +111,7 @@ export function definitionEditor({ kindName, kind, state, self, changed = () => 
 
   function show() {
     replace(errors, answer.errors.map(errorNode));
-    replace(advice, (answer.hints ?? []).map((hint) => notice('info', null, hint)));
+    replace(advice, (answer.hints ?? []).map(hintNode));
     const explanation = answer.realTime?.explanation;
     mark.hidden = !answer.valid || answer.realTime?.type !== 'REALTIME';
     replace(mark, realtimeMark(explanation));
@@ -124,14 +129,18 @@ export function definitionEditor({ kindName, kind, state, self, changed = () => 
   };
 }
 
+function hintNode(hint) {
+  return notice('info', null, [hint.message, hint.suggestion].filter(Boolean).map(sentence).join(' '));
+}
+
 /** An error with its place underneath (design §3: line, column, what was expected, a suggestion). */
 export function errorNode(error) {
-  const rows = [h('p', { class: 'error' }, error.line ? `Line ${error.line}, column ${error.column}: ${error.message}` : error.message)];
+  const rows = [h('p', { class: 'error' }, error.line ? `Line ${error.line}, column ${error.column}: ${sentence(error.message)}` : sentence(error.message))];
   if (error.excerpt) {
     const [text, carets = ''] = error.excerpt.split('\n');
     rows.push(h('pre', { class: 'excerpt', tabindex: '0' }, text, '\n', h('span', { class: 'caret' }, carets)));
   }
-  if (error.suggestion) rows.push(h('p', null, `Suggestion: ${error.suggestion}.`));
+  if (error.suggestion) rows.push(h('p', null, sentence(error.suggestion)));
   return h('div', { role: 'alert' }, rows);
 }
 
@@ -175,10 +184,10 @@ function previewPane(kind, state, signal) {
 
 function sample(kind, state, result) {
   const unit = state.level === 'ACCOUNTS' ? 'account' : 'user';
-  const share = result.examined > 0 ? ` of ${count(result.examined, unit)}` : '';
+  const share = result.population > 0 ? ` of ${number(result.population)}` : '';
   return [
     h('div', null, h('p', { class: 'big' }, number(result.size.count)),
-      h('p', { class: 'quiet' }, `${result.size.count === 1 ? unit : `${unit}s`}${kind.route === 'traits' ? ' with a value' : ''}${share}`,
+      h('p', { class: 'quiet' }, `${result.size.count === 1 ? unit : `${unit}s`}${share}${kind.route === 'traits' ? ' with a value' : ''}`,
         result.elapsedMilliseconds !== undefined && ` · ${duration(result.elapsedMilliseconds)}`)),
     result.results.length === 0
       ? h('p', { class: 'quiet' }, 'Nobody right now. New events are counted as they come.')
@@ -188,6 +197,3 @@ function sample(kind, state, result) {
         kind.route === 'traits' && h('strong', null, value(row.value))))),
   ];
 }
-
-/** The name of a trait type. */
-export const traitTypeName = (type) => traitTypes.find(([name]) => name === type)?.[1] ?? type;

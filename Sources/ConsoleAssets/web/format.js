@@ -105,7 +105,13 @@ setInterval(() => {
 export function value(item) {
   if (item === null || item === undefined) return '–';
   if (typeof item === 'string') return item;
-  if (typeof item === 'number') return String(item);
+  // Sums of fractions have digits that say nothing.
+  if (typeof item === 'number') return String(Number.isInteger(item) ? item : Math.round(item * 1e6) / 1e6);
   if (Array.isArray(item) && item.every((element) => typeof element !== 'object')) return item.join(', ');
   return JSON.stringify(item);
+}
+
+/** A message of the server as a sentence: with a capital letter and an end. */
+export function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!…]$/.test(text) ? '' : '.'}`;
 }

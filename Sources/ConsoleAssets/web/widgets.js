@@ -8,7 +8,7 @@ export function pageHead(title, { trail = [], note, actions = [] } = {}) {
   return h('header', { class: 'page-head' },
     h('div', null,
       trail.length > 0 && h('nav', { class: 'trail', 'aria-label': 'Breadcrumb' },
-        trail.map(([name, href]) => [h('a', { href }, name), h('span', { 'aria-hidden': 'true' }, ' / ')])),
+        trail.map(([name, href]) => h('a', { href }, name))),
       h('h1', { tabindex: '-1' }, title),
       note && h('p', { class: 'note' }, note)),
     actions.length > 0 && h('div', { class: 'actions' }, actions));

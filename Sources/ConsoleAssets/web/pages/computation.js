@@ -1,6 +1,7 @@
 // One audience or computed trait: Overview, Builder, Destinations, Settings.
 
 import { api, ApiError, query as parameters } from '../api.js';
+import { fromAPI } from '../builder-model.js';
 import { definitionEditor } from '../definition-editor.js';
 import { debounce, h, replace } from '../dom.js';
 import { count, number, time, value } from '../format.js';
@@ -56,14 +57,14 @@ async function overviewTab({ context, kind, kindName, path, read, item }) {
     const data = await api.get(`${path}/members${parameters({ count: 25, cursor, search })}`, context.signal);
     return { rows: data.members, pagination: data.pagination };
   }, (rows) => table([
-    { name: 'Name', cell: (row) => [person(row), h('span', { class: 'sub' }, personDetail(row))] },
+    { name: 'Name', cell: (row) => [person(row), h('span', { class: 'sub' }, kindName === 'trait' ? personDetail(row) : (row.name ?? row.email) && (row.userId ?? row.groupId))] },
     kindName === 'trait'
       ? { name: 'Value', cell: (row) => h('strong', null, value(row.value)) }
       : { name: 'E-mail', cell: (row) => row.email ?? h('span', { class: 'quiet' }, '–') },
     { name: kindName === 'trait' ? 'Since' : 'Member since', tone: 'tight', cell: (row) => time(row.since) },
   ], rows, { href: (row) => `#/profiles/${row.profileId}`, label: 'Members' }),
   () => h('div', { class: 'empty' }, h('p', null, search
-    ? 'Nobody by that name, e-mail address or id.'
+    ? 'Nobody in here has exactly this id or e-mail address.'
     : kindName === 'trait' ? 'Nobody has a value right now. It appears with the first event that counts.'
       : 'Nobody is in right now. People appear here the moment they qualify.')));
   const restart = debounce(250, members.restart);
@@ -82,7 +83,7 @@ async function overviewTab({ context, kind, kindName, path, read, item }) {
         [index > 0 && ', ', h('a', { href: `#/${one.type === 'AUDIENCE' ? 'audiences' : 'traits'}/${one.id}` }, one.name)]))]),
     card(kindName === 'trait' ? 'Profiles' : 'Audience explorer', [
       h('div', { class: 'search', style: { padding: '0 1.15rem .75rem' } }, h('input', {
-        type: 'search', placeholder: 'Find by name, e-mail address or id', 'aria-label': 'Find members',
+        type: 'search', placeholder: 'Find by id or e-mail address', 'aria-label': 'Find members',
         oninput: (event) => { search = event.target.value.trim(); restart(); },
       })), members.node,
     ], { className: 'flush', actions: [h('a', { class: 'button plain', href: `${path}/members.csv`, download: `${item.key}.csv` }, 'Download CSV')] }));
@@ -99,7 +100,7 @@ async function builderTab({ context, kind, kindName, path, item }) {
     query: item.definition.query, type: kindName === 'audience' ? 'AUDIENCE' : 'COMPUTED_TRAIT', audienceType: item.audienceType, key: item.key,
   }, context.signal);
   const state = {
-    level: item.audienceType, query: item.definition.query, options: item.options, model: check.builder ?? null,
+    level: item.audienceType, query: item.definition.query, options: item.options, model: fromAPI(kindName, check.builder),
   };
   const save = button(kindName === 'audience' ? 'Save Audience' : 'Save Computed Trait', doing(async () => {
     await api.patch(path, { definition: { query: state.query } });

@@ -112,10 +112,10 @@ export async function openAttempt(path, id) {
   ]);
 }
 
-/** Calls and what became of them; with `path` each leads to its request. */
-export function emissionTable(rows, path) {
+/** Calls and what became of them; with `path` each leads to its request. Of one person the name says nothing. */
+export function emissionTable(rows, { path, ofOne = false } = {}) {
   return table([
-    { name: 'Profile', cell: (row) => h('a', { href: `#/profiles/${row.profileId}` }, row.profileName ?? h('code', null, row.profileId)) },
+    ...(ofOne ? [] : [{ name: 'Profile', cell: (row) => h('a', { href: `#/profiles/${row.profileId}` }, row.profileName ?? h('code', null, row.profileId)) }]),
     { name: 'What', cell: (row) => [h('code', null, row.kind), ' ', row.computationName ?? row.computationId] },
     { name: 'Outcome', cell: (row) => [status(row.state), row.detail && h('span', { class: 'sub' }, row.detail)] },
     ...(path ? [{ name: '', tone: 'tight', cell: (row) => row.attemptId && button(clockTime(row.at), doing(() => openAttempt(path, row.attemptId)), { kind: 'text' }) }] : []),

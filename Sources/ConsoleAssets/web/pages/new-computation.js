@@ -4,7 +4,7 @@ import { api, ApiError } from '../api.js';
 import { definitionEditor } from '../definition-editor.js';
 import { h, replace } from '../dom.js';
 import { icon } from '../icons.js';
-import { emptyAudience, emptyTrait, traitTypes } from '../query-text.js';
+import { emptyAudience, emptyTrait, traitTypes } from '../builder-model.js';
 import { forgetSchema } from '../schema.js';
 import {
   button, card, checkbox, connectionSettings, defaultSettings, doing, emptyState, field, keyOf, linkButton, notice,

@@ -34,7 +34,7 @@ function flow(status) {
   return h('div', { class: 'cards flow' },
     card('Events in', [h('p', { class: 'big' }, rate(rates.callsPerSecond)),
       h('p', { class: 'quiet' }, `${number(totals.accepted)} accepted, `,
-        h('a', { href: '#/debugger' }, `${number(totals.rejected)} rejected`)), columns(series('calls'), `calls ${per}`)]),
+        h('a', { href: '#/debugger' }, `${number(totals.rejected)} rejected`), ' since the start'), columns(series('calls'), `calls ${per}`)]),
     card('Changes', [h('p', { class: 'big' }, rate(rates.transitionsPerSecond)),
       h('p', { class: 'quiet' }, `${count(totals.members, 'membership')} in ${count(totals.audiences, 'audience')}`),
       columns(series('transitions'), `changes ${per}`, 'warm')]),
@@ -52,7 +52,7 @@ function flow(status) {
 function firstSteps(status, sources, destinations, computations) {
   const connected = computations.some((item) => item.connections.length > 0);
   const steps = [
-    [status.totals.accepted > 0, 'Send events', 'Point a Segment SDK, or one curl command, at a source’s write key.',
+    [status.totals.accepted > 0 || status.profiles.users > 0, 'Send events', 'Point a Segment SDK, or one curl command, at a source’s write key.',
       linkButton('Open Sources', sources.length === 1 ? `#/sources/${sources[0].id}` : '#/sources')],
     [destinations.length > 0, 'Connect Braze', 'Choose the data centre and enter a REST API key with the users.track permission.',
       linkButton('Add Braze', '#/destinations/new')],

@@ -24,7 +24,7 @@ export async function profilesPage(context) {
   if (!search) context.every(4000, async () => { if (!search) await list.refresh(); });
   const restart = debounce(250, list.restart);
   return [
-    pageHead('Profiles', { note: 'Everybody known, with all their ids together. Most recently active first.' }),
+    pageHead('Profiles', { note: 'Everybody known, with all their ids together. Newest first.' }),
     h('div', { class: 'search' },
       h('input', {
         type: 'search', value: search, placeholder: 'User id, e-mail address, anonymous id, group id …', 'aria-label': 'Find a profile by any id',

@@ -1,0 +1,87 @@
+/// One kind of destination, as the console's form and the API's checks need it.
+public struct DestinationKind: Sendable {
+    public struct Field: Sendable, Hashable {
+        public enum Control: Sendable, Hashable {
+            case text
+            /// Written, never read.
+            case secret
+            /// One of these, or an address of one's own.
+            case choice([Option])
+        }
+
+        public struct Option: Sendable, Hashable {
+            public var value: String
+            public var label: String
+
+            public init(value: String, label: String) {
+                self.value = value
+                self.label = label
+            }
+        }
+
+        public var key: String
+        public var label: String
+        public var hint: String
+        public var isRequired: Bool
+        public var control: Control
+
+        public init(key: String, label: String, hint: String, isRequired: Bool, control: Control) {
+            self.key = key
+            self.label = label
+            self.hint = hint
+            self.isRequired = isRequired
+            self.control = control
+        }
+    }
+
+    public var kind: String
+    public var name: String
+    public var fields: [Field]
+    /// Which of the settings says where it sends.
+    public var addressField: String
+    public init(kind: String, name: String, fields: [Field], addressField: String) {
+        self.kind = kind
+        self.name = name
+        self.fields = fields
+        self.addressField = addressField
+    }
+}
+
+extension DestinationKind {
+    /// Braze: the data centre and a REST API key (the seed, step 1).
+    public static let braze = DestinationKind(
+        kind: "braze", name: "Braze",
+        fields: [
+            Field(
+                key: "endpoint", label: "Data centre",
+                hint: "Stands in the address of your Braze dashboard: dashboard-03.braze.com is US-03.",
+                isRequired: true, control: .choice(brazeDataCentres)),
+            Field(
+                key: "api_key", label: "REST API key",
+                hint: "In Braze: Settings → APIs and Identifiers. It needs the permission users.track.",
+                isRequired: true, control: .secret),
+            Field(
+                key: "app_id", label: "App identifier",
+                hint: "Is added to every event, for workspaces with several apps.",
+                isRequired: false, control: .text),
+            Field(
+                key: "anonymous_alias_label", label: "Alias label for anonymous users",
+                hint:
+                    "Sends people who have only an anonymous id under a user alias with this label. Empty: they are not sent.",
+                isRequired: false, control: .text),
+        ],
+        addressField: "endpoint")
+
+    private static let brazeDataCentres: [Field.Option] = {
+        let numbered: (String, ClosedRange<Int>, (String) -> String) -> [Field.Option] = { region, numbers, host in
+            numbers.map { number in
+                let digits = (number < 10 ? "0" : "") + String(number)
+                return Field.Option(
+                    value: "https://rest.\(host(digits))", label: "\(region)-\(digits) · rest.\(host(digits))")
+            }
+        }
+        return numbered("US", 1...8) { "iad-\($0).braze.com" } + numbered("US", 9...10) { "us-\($0).braze.com" }
+            + numbered("EU", 1...2) { "fra-\($0).braze.eu" } + numbered("AU", 1...1) { "au-\($0).braze.com" }
+            + numbered("ID", 1...1) { "id-\($0).braze.com" } + numbered("JP", 1...1) { "jp-\($0).braze.com" }
+    }()
+}

@@ -1,0 +1,177 @@
+import Engine
+import Evaluation
+import JSON
+import Model
+import Query
+import Synchronization
+
+// Previews: who a definition that is not saved would be about (spec: engage §5, §6.1).
+
+/// The latest previews, so that long ones can be asked for again.
+final class PreviewShelf: Sendable {
+    struct Preview: Sendable {
+        var id: String
+        var definition: Computation
+        /// Who it is for, as far as it has come.
+        var view = PreviewView()
+        var isFinished = false
+        var failure: String?
+        var startedAt = ContinuousClock.now
+        var elapsed: ContinuousClock.Duration = .zero
+
+        init(id: String, definition: Computation) {
+            self.id = id
+            self.definition = definition
+        }
+    }
+
+    /// Previews kept at most; the oldest go first.
+    static let capacity = 50
+
+    /// How long a preview goes on without anybody asking for it: people type, and each change starts another.
+    static let patience = ContinuousClock.Duration.seconds(10)
+
+    private struct State {
+        var previews: [String: Preview] = [:]
+        var order: [String] = []
+        var askedAt: [String: ContinuousClock.Instant] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    func put(_ preview: Preview) {
+        state.withLock { state in
+            state.previews[preview.id] = preview
+            state.askedAt[preview.id] = .now
+            state.order.append(preview.id)
+            guard state.order.count > PreviewShelf.capacity else { return }
+            let oldest = state.order.removeFirst()
+            state.previews[oldest] = nil
+            state.askedAt[oldest] = nil
+        }
+    }
+
+    /// Writes what has changed, unless it was dropped in the meantime.
+    func update(_ preview: Preview) {
+        state.withLock { state in
+            if state.previews[preview.id] != nil { state.previews[preview.id] = preview }
+        }
+    }
+
+    func preview(id: String) -> Preview? {
+        state.withLock { state in
+            if state.previews[id] != nil { state.askedAt[id] = .now }
+            return state.previews[id]
+        }
+    }
+
+    /// Whether anybody still waits for it.
+    func isWanted(_ id: String) -> Bool {
+        state.withLock { state in
+            state.askedAt[id].map { ContinuousClock.now - $0 < PreviewShelf.patience } ?? false
+        }
+    }
+}
+
+/// Nobody asked for a preview any more.
+private struct PreviewGivenUp: Error, CustomStringConvertible {
+    let description = "It was given up because nobody asked for it any more: start it again."
+}
+
+extension API {
+    /// Profiles listed in a preview.
+    private static let sampleSize = 10
+    /// How long an answer may take before it says that the preview is still running.
+    private static let patience = ContinuousClock.Duration.milliseconds(400)
+
+    func startPreview(_ words: ComputationWords, _ request: APIRequest) async throws -> JSONValue {
+        let body = try ComputationBody(request, words: words)
+        guard let query = body.query else {
+            throw APIError(.validation, field: "definition.query", "'definition.query' is missing.")
+        }
+        let instant = now()
+        let definition = Computation(
+            id: "preview", kind: words.kind, level: body.level ?? .users, key: "preview", name: "preview", query: query,
+            options: try body.options(), createdAt: instant)
+        let preview = PreviewShelf.Preview(id: NewID.make("pre_"), definition: definition)
+        previews.put(preview)
+        let task = Task { await run(preview) }
+        let deadline = ContinuousClock.now + API.patience
+        while ContinuousClock.now < deadline, let current = previews.preview(id: preview.id), !current.isFinished {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        _ = task
+        return [words.preview: json(previews.preview(id: preview.id) ?? preview, words)]
+    }
+
+    func readPreview(_ words: ComputationWords, _ request: APIRequest) throws -> JSONValue {
+        let id = request.parameter("id")
+        guard let preview = previews.preview(id: id), preview.definition.kind == words.kind else {
+            throw APIError(.notFound, "There is no preview '\(id.prefixText)' any more: start it again with POST.")
+        }
+        return [words.preview: json(preview, words)]
+    }
+
+    /// Profiles that are looked at while the engine is held up.
+    private static let step: UInt32 = 2000
+
+    /// Goes through all profiles in steps, so that the engine is never held up for long.
+    private func run(_ preview: PreviewShelf.Preview) async {
+        var preview = preview
+        do {
+            let computation = preview.definition
+            let definition = try Definition.parse(computation.query, kind: computation.kind)
+            let end = engine.read { $0.ordinalLimit }
+            preview.view.total = Int(end)
+            preview.view.at = computation.createdAt
+            var next: UInt32 = 0
+            while next < end {
+                guard previews.isWanted(preview.id) else { throw PreviewGivenUp() }
+                let range = next..<min(next + API.step, end)
+                let before = preview.view
+                preview.view = engine.read { engine in
+                    var view = before
+                    // Made anew for each step: a compiled query may not leave the lock.
+                    engine.preview(
+                        CompiledQuery(definition), computation, range: range, at: computation.createdAt,
+                        sampleLimit: API.sampleSize, into: &view)
+                    return view
+                }
+                next = range.upperBound
+                preview.elapsed = ContinuousClock.now - preview.startedAt
+                previews.update(preview)
+                await Task.yield()
+            }
+        } catch {
+            preview.failure = "\(error)"
+        }
+        preview.isFinished = true
+        preview.elapsed = ContinuousClock.now - preview.startedAt
+        previews.update(preview)
+    }
+
+    private func json(_ preview: PreviewShelf.Preview, _ words: ComputationWords) -> JSONValue {
+        let status = preview.failure != nil ? "FAILED" : preview.isFinished ? "COMPLETED" : "RUNNING"
+        let level = preview.definition.level.rawValue
+        var breakdown = JSONObject()
+        for (type, count) in preview.view.identifiers.sorted(by: { $0.key < $1.key }) {
+            breakdown[type] = ["profiles": .number(count.profiles), "values": .number(count.values)]
+        }
+        let elapsed = preview.elapsed.components
+        let profiles = profileCounter.count(engine)
+        let population = preview.definition.level == .users ? profiles.users : profiles.accounts
+        return [
+            "id": .string(preview.id), "audienceType": .string(level),
+            "definition": ["query": .string(preview.definition.query), "type": .string(level)],
+            "options": ["includeHistoricalData": .bool(preview.definition.options.includeHistoricalData)],
+            "status": .string(status), "failureReason": .string(orNull: preview.failure),
+            "size": ["count": .number(preview.view.size), "type": .string(level)],
+            "results": .array(preview.view.sample.map(json)), "examined": .number(preview.view.done),
+            "total": .number(preview.view.total), "population": .number(population),
+            "identifierBreakdown": .object(breakdown),
+            "at": .time(preview.view.at),
+            "elapsedMilliseconds": .number(
+                Int(elapsed.seconds) * 1000 + Int(elapsed.attoseconds / 1_000_000_000_000_000)),
+        ]
+    }
+}
