@@ -112,7 +112,7 @@ let package = Package(
         tests("Model", ["JSON"]),
         tests("Query", ["Model", "JSON"]),
         tests("EventLog", ["Model", "JSON", grdb]),
-        tests("Ingest", ["JSON", "Model", "EventLog", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
+        tests("Ingest", ["JSON", "Model", "EventLog", "CZlib", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
         tests("Identity", ["JSON", "Model"]),
         tests("History", ["JSON", "Model"]),
         tests("Evaluation", ["JSON", "Model", "Query", "History"]),
