@@ -90,8 +90,9 @@ struct BlockedPattern: Sendable {
             case .jump(let target): stack.append((target, isAnchored))
             case .split(let first, let second): stack += [(first, isAnchored), (second, isAnchored)]
             case .assert(.start): stack.append((counter + 1, true))
-            // Only where the value is empty, which the caller leaves to the matching.
-            case .assert(.end): continue
+            case .assert(.end):
+                // After `^` this holds for the empty value only, which the caller leaves to the matching.
+                guard isAnchored else { return nil }
             case .assert: return nil
             }
         }

@@ -107,8 +107,8 @@ struct IdentifierTable: Sendable {
     private func holds(_ index: UInt32, _ type: UInt16, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
         let entry = entries[Int(index)]
         guard entry.type == type, Int(entry.length) == text.count else { return false }
-        return bytes.withUnsafeBufferPointer { all in
-            all[entry.start..<entry.start + text.count].elementsEqual(text)
+        return bytes.withUnsafeBytes { all in
+            UnsafeRawBufferPointer(text).hasSameBytes(as: UnsafeRawBufferPointer(rebasing: all[entry.start...]))
         }
     }
 
@@ -147,6 +147,26 @@ struct IdentifierTable: Sendable {
         }
         state = mix(state ^ tail, 0xE703_7ED1_A0B4_28DB)
         return UInt32(truncatingIfNeeded: mix(state ^ seed, 0x8EBC_6AF0_9C88_C6E3))
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether the other buffer begins with these bytes; it must not be shorter.
+    fileprivate func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
+        var offset = 0
+        while offset + 8 <= count {
+            let (left, right) = (
+                loadUnaligned(fromByteOffset: offset, as: UInt64.self),
+                other.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            )
+            guard left == right else { return false }
+            offset += 8
+        }
+        while offset < count {
+            guard self[offset] == other[offset] else { return false }
+            offset += 1
+        }
+        return true
     }
 }
 

@@ -46,7 +46,7 @@ public struct IdentityResolver: Sendable {
         promotion.gather(call, body: body, types: types)
 
         var resolution = Resolution()
-        let origin = Origin(call: call, offset: offset)
+        let origin = Origin(call, offset: offset)
         if !promotion.unknown.isEmpty { addTypes(&promotion, origin, &resolution) }
         for issue in promotion.issues { resolution.issues.append(origin.issue(issue.kind, issue.identifier)) }
 
@@ -107,15 +107,25 @@ public struct IdentityResolver: Sendable {
     }
 }
 
-/// The call behind a change of the graph.
+/// What the rows of a change say of the call behind it. Not the whole call: copying that would cost more than finding
+/// a known profile.
 struct Origin {
-    let call: Call
     let offset: Int64
+    let receivedAt: Instant
+    let messageID: String
+    let sourceID: String
+
+    init(_ call: Call, offset: Int64) {
+        self.offset = offset
+        receivedAt = call.receivedAt
+        messageID = call.messageID
+        sourceID = call.sourceID
+    }
 
     func issue(_ kind: IdentityIssue.Kind, _ identifier: Identifier? = nil) -> IdentityIssue {
         IdentityIssue(
-            kind: kind, identifier: identifier, at: call.receivedAt, offset: offset, messageID: call.messageID,
-            sourceID: call.sourceID)
+            kind: kind, identifier: identifier, at: receivedAt, offset: offset, messageID: messageID,
+            sourceID: sourceID)
     }
 }
 

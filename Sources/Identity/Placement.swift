@@ -38,7 +38,7 @@ extension IdentityResolver {
     ) -> ProfileOrdinal? {
         while !ids.isEmpty {
             let owners = owners(of: ids)
-            if let violated = violatedRule(ids, owners, at: origin.call.receivedAt) {
+            if let violated = violatedRule(ids, owners, at: origin.receivedAt) {
                 let dropped = ids.remove(at: lowestPriority(ids))
                 resolution.issues.append(
                     origin.issue(
@@ -137,8 +137,8 @@ extension IdentityResolver {
         _ collection: Identifier.Collection, _ origin: Origin, _ resolution: inout Resolution
     ) -> UInt32 {
         let ordinal = UInt32(profiles.count)
-        let segmentID = SegmentID(offset: origin.offset, collection: collection, messageID: origin.call.messageID)
-        let createdAt = origin.call.receivedAt
+        let segmentID = SegmentID(offset: origin.offset, collection: collection, messageID: origin.messageID)
+        let createdAt = origin.receivedAt
         profiles.append(
             ProfileEntry(
                 segmentID: segmentID, createdAt: createdAt.milliseconds, collection: collection, canonical: ordinal,
@@ -147,7 +147,7 @@ extension IdentityResolver {
             ProfileRow(
                 ordinal: ProfileOrdinal(ordinal), collection: collection,
                 segmentID: segmentID.text(collection: collection, createdAt: createdAt), createdAt: createdAt,
-                firstMessageID: origin.call.messageID, firstSourceID: origin.call.sourceID))
+                firstMessageID: origin.messageID, firstSourceID: origin.sourceID))
         return ordinal
     }
 
@@ -166,13 +166,13 @@ extension IdentityResolver {
     private mutating func map(
         _ id: PromotedID, to profile: UInt32, _ origin: Origin, _ resolution: inout Resolution
     ) {
-        let createdAt = origin.call.receivedAt
+        let createdAt = origin.receivedAt
         addMapping(type: id.type, value: id.value, owner: profile, createdAt: createdAt.milliseconds)
         resolution.identifiers.append(
             IdentifierRow(
                 identifier: types.identifier(id.type, id.value), owner: ProfileOrdinal(profile),
-                sequence: nextMapping, createdAt: createdAt, sourceID: origin.call.sourceID,
-                firstMessageID: origin.call.messageID))
+                sequence: nextMapping, createdAt: createdAt, sourceID: origin.sourceID,
+                firstMessageID: origin.messageID))
         nextMapping += 1
     }
 
@@ -197,8 +197,8 @@ extension IdentityResolver {
         links.unite(absorbed, into: parent, isUser: profiles[Int(parent)].collection == .users)
         resolution.merges.append(
             MergeRow(
-                absorbed: ProfileOrdinal(absorbed), survivor: ProfileOrdinal(parent), at: origin.call.receivedAt,
-                offset: origin.offset, messageID: origin.call.messageID))
+                absorbed: ProfileOrdinal(absorbed), survivor: ProfileOrdinal(parent), at: origin.receivedAt,
+                offset: origin.offset, messageID: origin.messageID))
     }
 
     /// Makes two canonical profiles one: joins their rings of members and ids and points all members at the parent.

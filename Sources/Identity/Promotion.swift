@@ -38,9 +38,9 @@ struct Promotion: Sendable {
         var members: JSONView?
         var context: JSONView?
         for (key, value) in body.members {
-            if key.isText("context") {
+            if key.isText(Name.context) {
                 context = value
-            } else if hasTraits ? key.isText("traits") : key.isText("properties") {
+            } else if hasTraits ? key.isText(Name.traits) : key.isText(Name.properties) {
                 members = value
             }
         }
@@ -54,9 +54,9 @@ struct Promotion: Sendable {
     }
 
     private mutating func gather(members: JSONView, areProperties: Bool, _ types: TypeTable) {
-        if !areProperties || types.settings.promotesPropertiesEmail { add(.email, members["email"], types) }
+        if !areProperties || types.settings.promotesPropertiesEmail { add(.email, members[Name.email], types) }
         if !areProperties, types.rule(BuiltInType.crossDomainID.rawValue) != nil {
-            add(.crossDomainID, members["crossDomainId"], types)
+            add(.crossDomainID, members[Name.crossDomainID], types)
         }
         guard !types.traitKeys.isEmpty else { return }
         for member in members.members {
@@ -71,45 +71,45 @@ struct Promotion: Sendable {
         var (traits, device, integrations): (JSONView?, JSONView?, JSONView?)
         var (braze, externalIDs, groupID): (JSONView?, JSONView?, JSONView?)
         for (key, value) in context.members {
-            if key.isText("traits") {
+            if key.isText(Name.traits) {
                 traits = value
-            } else if key.isText("device") {
+            } else if key.isText(Name.device) {
                 device = value
-            } else if key.isText("integrations") {
+            } else if key.isText(Name.integrations) {
                 integrations = value
-            } else if key.isText("Braze") {
+            } else if key.isText(Name.braze) {
                 braze = value
-            } else if key.isText("externalIds") {
+            } else if key.isText(Name.externalIDs) {
                 externalIDs = value
-            } else if key.isText("groupId") {
+            } else if key.isText(Name.groupID) {
                 groupID = value
             }
         }
         if let traits { gather(members: traits, areProperties: false, types) }
         if let device { gather(device: device, types) }
-        add(.gaClientID, integrations?["Google Analytics"]?["clientId"], types)
-        add(.brazeID, braze?["braze_id"], types)
+        add(.gaClientID, integrations?[Name.googleAnalytics]?[Name.clientID], types)
+        add(.brazeID, braze?[Name.brazeID], types)
         if let externalIDs { for item in externalIDs.elements { gather(externalID: item, types) } }
         return groupID.flatMap(Self.text)
     }
 
     private mutating func gather(device: JSONView, _ types: TypeTable) {
         let own: (id: BuiltInType, idfa: BuiltInType, token: BuiltInType)
-        switch device["type"]?.string?.lowercased() {
+        switch device[Name.type]?.string?.lowercased() {
         case "android": own = (.androidID, .androidIDFA, .androidPushToken)
         case "ios": own = (.iosID, .iosIDFA, .iosPushToken)
         default: return
         }
-        add(own.id, device["id"], types)
-        add(own.token, device["token"], types)
+        add(own.id, device[Name.id], types)
+        add(own.token, device[Name.token], types)
         // Only with the person's consent to tracking.
-        if device["adTrackingEnabled"]?.bool == true { add(own.idfa, device["advertisingId"], types) }
+        if device[Name.adTrackingEnabled]?.bool == true { add(own.idfa, device[Name.advertisingID], types) }
     }
 
     private mutating func gather(externalID item: JSONView, _ types: TypeTable) {
-        guard let value = item["id"].flatMap(Self.text), let type = item["type"]?.string?.lowercased(),
-            let collection = item["collection"]?.string.flatMap(Identifier.Collection.init(rawValue:)),
-            item["encoding"]?.isText("none") == true, IdentitySettings.isTypeName(type),
+        guard let value = item[Name.id].flatMap(Self.text), let type = item[Name.type]?.string?.lowercased(),
+            let collection = item[Name.collection]?.string.flatMap(Identifier.Collection.init(rawValue:)),
+            item[Name.encoding]?.isText(Name.none) == true, IdentitySettings.isTypeName(type),
             BuiltInType(name: type).map({ $0.collection == collection }) ?? true
         else {
             issues.append((.externalIDIgnored, nil))
@@ -175,4 +175,29 @@ extension String {
         let end = start.lastIndex { !$0.isWhitespace }.map { start.index(after: $0) } ?? start.startIndex
         return start[..<end].lowercased()
     }
+}
+
+/// Where ids stand in a message. Static strings are compared without being made.
+private enum Name {
+    static let context: StaticString = "context"
+    static let traits: StaticString = "traits"
+    static let properties: StaticString = "properties"
+    static let device: StaticString = "device"
+    static let integrations: StaticString = "integrations"
+    static let braze: StaticString = "Braze"
+    static let externalIDs: StaticString = "externalIds"
+    static let groupID: StaticString = "groupId"
+    static let email: StaticString = "email"
+    static let crossDomainID: StaticString = "crossDomainId"
+    static let googleAnalytics: StaticString = "Google Analytics"
+    static let clientID: StaticString = "clientId"
+    static let brazeID: StaticString = "braze_id"
+    static let type: StaticString = "type"
+    static let id: StaticString = "id"
+    static let token: StaticString = "token"
+    static let adTrackingEnabled: StaticString = "adTrackingEnabled"
+    static let advertisingID: StaticString = "advertisingId"
+    static let collection: StaticString = "collection"
+    static let encoding: StaticString = "encoding"
+    static let none: StaticString = "none"
 }
