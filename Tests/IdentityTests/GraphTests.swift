@@ -66,8 +66,7 @@ import Testing
     func mappingLimit() throws {
         var space = Space(unlimited)
         for index in 1..<1000 { try space.send(ids: "u1", "a\(index)") }
-        let last = try space.send(ids: "u1", "a1000", "a-x")
-        #expect(last.issueKinds == [.mappingLimit] || last.identifiers.isEmpty)
+        #expect(space.resolver.identifiers(of: ProfileOrdinal(0)).count == 1000)
         let resolution = try space.send(ids: "u1", "a1001")
         #expect(resolution.user == ProfileOrdinal(0))
         #expect(resolution.issueKinds == [.mappingLimit])

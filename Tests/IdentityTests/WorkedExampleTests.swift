@@ -84,9 +84,7 @@ import Testing
         var space = Space()
         try space.send(ids: "a2")
         try space.send(ids: "a1")
-        let resolution = try space.send(.track, user: nil, anonymous: "a1", "{}")
-        #expect(resolution.user == ProfileOrdinal(1))
-        try space.send(ids: "a1", "e")
+        #expect(try space.send(ids: "a1", "e").user == ProfileOrdinal(1))
         #expect(try space.send(ids: "a2", "e").merges.map(\.survivor) == [ProfileOrdinal(0)])
     }
 
