@@ -175,11 +175,11 @@ struct Evaluator {
         return found
     }
 
-    /// A trait's value for the profile: `$` makes a list of what is not null.
+    /// A scalar as the value of a computed trait: `$` makes a list of what is not null, if anything is.
     func json(_ values: Operands) -> JSONValue {
         if case .one(let operand) = values { return operand.json(store) }
         var elements: [JSONValue] = []
         values.forEach(store) { if !$0.isNull { elements.append($0.json(store)) } }
-        return .array(elements)
+        return elements.isEmpty ? .null : .array(elements)
     }
 }
