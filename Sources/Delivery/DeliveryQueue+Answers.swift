@@ -133,9 +133,8 @@ extension DeliveryQueue {
         _ object: PlannedObject, of request: PlannedRequest, isCertain: Bool, _ fates: inout [ItemFate],
         _ settlement: inout Settlement
     ) {
-        let sequence = object.items.map { request.items[$0].emission.sequence }.max() ?? 0
         for (name, value) in object.values.members {
-            let known = Known(value: isCertain ? value : nil, sequence: sequence)
+            let known = Known(value: isCertain ? value : nil, sequence: object.sequences[name] ?? 0)
             persons[object.person]?.known[name] = known
             let key = LedgerKey(externalID: object.person, attribute: name)
             settlement.ledger[key] = .some(isCertain ? known : nil)
@@ -144,7 +143,7 @@ extension DeliveryQueue {
             }
         }
         for name in object.touchedNames {
-            persons[object.person]?.known[name] = Known(value: nil, sequence: sequence)
+            persons[object.person]?.known[name] = Known(value: nil, sequence: 0)
             settlement.ledger[LedgerKey(externalID: object.person, attribute: name)] = .some(nil)
         }
     }

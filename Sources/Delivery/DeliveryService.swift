@@ -80,8 +80,10 @@ public final class DeliveryService: Service {
 
     /// Lets parked emissions wait again: those listed, or all of the destination's. Returns how many.
     @discardableResult
-    public func redrive(destinationID: String, sequences: [Int64]? = nil) throws -> Int {
-        let count = try store.redrive(destinationID: destinationID, sequences: sequences)
+    public func redrive(destinationID: String, sequences: [Int64]? = nil) async throws -> Int {
+        let count = try await onThread { [store] in
+            try store.redrive(destinationID: destinationID, sequences: sequences)
+        }
         if count > 0 { post(to: destinationID) { $0.mustRescan = true } }
         return count
     }
@@ -168,7 +170,7 @@ public final class DeliveryService: Service {
             state.withLock { $0.runners[id] = nil }
             // What stood in the way of the old settings says nothing of the new ones.
             pause = nil
-            clearPause(id)
+            await clearPause(id)
         }
         guard destination.enabled else {
             state.withLock { $0.idle[id] = DestinationActivity(phase: .disabled) }
@@ -184,9 +186,9 @@ public final class DeliveryService: Service {
         }
     }
 
-    private func clearPause(_ id: String) {
+    private func clearPause(_ id: String) async {
         do {
-            try store.setPause(nil, destinationID: id)
+            try await onThread { [store] in try store.setPause(nil, destinationID: id) }
         } catch {
             logger.error("can't clear a pause", metadata: ["destination": "\(id)", "error": "\(error)"])
         }

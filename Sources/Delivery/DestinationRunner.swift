@@ -221,7 +221,7 @@ final class DestinationRunner: Sendable {
     }
 
     /// Repeats work on the store until it succeeds: delivery must not go on when it can't say what it did. `nil` when
-    /// cancelled meanwhile.
+    /// it was stopped meanwhile.
     @discardableResult
     private func persistently<Result: Sendable>(
         _ purpose: String, _ work: @escaping @Sendable () throws -> Result
@@ -231,6 +231,7 @@ final class DestinationRunner: Sendable {
                 return try await onThread(work)
             } catch {
                 logger.error("can't \(purpose): trying again in a second", metadata: ["error": "\(error)"])
+                if mailbox.isStopRequested { return nil }
                 do { try await Task.sleep(for: .seconds(1)) } catch { return nil }
             }
         }

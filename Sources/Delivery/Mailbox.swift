@@ -30,6 +30,8 @@ final class Mailbox: Sendable {
 
     private struct State {
         var letters = Letters()
+        /// A stop was asked for, be the letter read or not.
+        var isStopping = false
         var reader: CheckedContinuation<Void, Never>?
     }
 
@@ -38,11 +40,15 @@ final class Mailbox: Sendable {
     func post(_ write: (inout Letters) -> Void) {
         let reader = state.withLock { state in
             write(&state.letters)
+            if state.letters.mustStop { state.isStopping = true }
             defer { state.reader = nil }
             return state.reader
         }
         reader?.resume()
     }
+
+    /// Whether a stop was ever asked for.
+    var isStopRequested: Bool { state.withLock { $0.isStopping } }
 
     /// The letters that are there, or the next ones; empty after the span, and at once when the task is cancelled,
     /// unless that is `ignoringCancellation`. One reader at a time.

@@ -46,49 +46,34 @@ struct PersonQueue: Sendable {
             guard case .update(let peer) = updates[index].content else { return false }
             return index != place && peer.identity == identity && peer.array == array
         }
-        var moved = false
         for newer in peers where newer > place {
-            if take(from: place, namesOf: newer) { moved = true }
-        }
-        if moved, let nearest = peers.first(where: { $0 > place }), hasOnlyCompanions(place) {
-            moveCompanions(from: place, to: nearest)
-            let by = updates[nearest].emission.sequence
-            return [(updates.remove(at: place).emission, by)]
+            take(from: place, namesOf: newer)
+            if isSpent(place) {
+                return [(updates.remove(at: place).emission, by: updates[newer - 1].emission.sequence)]
+            }
         }
         var superseded: [(emission: EmissionReference, by: Int64)] = []
-        for older in peers.reversed() where older < place && take(from: older, namesOf: place) {
-            guard hasOnlyCompanions(older) else { continue }
-            let current = place - superseded.count
-            moveCompanions(from: older, to: current)
-            let by = updates[current].emission.sequence
-            superseded.append((updates.remove(at: older).emission, by))
+        var current = place
+        for older in peers.reversed() where older < place {
+            take(from: older, namesOf: current)
+            guard isSpent(older) else { continue }
+            superseded.append((updates.remove(at: older).emission, by: updates[current - 1].emission.sequence))
+            current -= 1
         }
         return superseded
     }
 
-    /// Removes from one update the names that another sets. Whether there were any.
-    private mutating func take(from index: Int, namesOf other: Int) -> Bool {
+    /// Removes from one update the names that another sets.
+    private mutating func take(from index: Int, namesOf other: Int) {
         guard case .update(var update) = updates[index].content, case .update(let winner) = updates[other].content
-        else { return false }
-        let before = update.values.count
+        else { return }
         for name in winner.values.keys { update.values[name] = nil }
         updates[index].content = .update(update)
-        return update.values.count < before
     }
 
-    private func hasOnlyCompanions(_ index: Int) -> Bool {
+    private func isSpent(_ index: Int) -> Bool {
         guard case .update(let update) = updates[index].content else { return false }
-        return update.values.keys.allSatisfy(update.companions.contains)
-    }
-
-    private mutating func moveCompanions(from index: Int, to other: Int) {
-        guard case .update(let update) = updates[index].content, case .update(var heir) = updates[other].content
-        else { return }
-        for (name, value) in update.values.members {
-            heir.values[name] = value
-            heir.companions.insert(name)
-        }
-        updates[other].content = .update(heir)
+        return update.values.isEmpty
     }
 
     /// Takes out what is about these profiles.

@@ -72,6 +72,8 @@ struct PlannedObject: Sendable {
     var items: [Int]
     /// What the destination will hold when it takes the object.
     var values: JSONObject
+    /// The emission that each of the values is from.
+    var sequences: [String: Int64] = [:]
     /// Names whose values are unknown afterwards.
     var touchedNames: Set<String>
 }

@@ -80,7 +80,7 @@ struct RequestBuilder: Sendable {
         objects.append(
             PlannedObject(
                 person: person, outgoing: OutgoingObject(array: update.array, json: json), items: [items.count],
-                values: values, touchedNames: []))
+                values: values, sequences: Self.sequences(values, item), touchedNames: []))
         open = item.isAlone ? nil : objects.count - 1
         items.append(item)
         return true
@@ -103,9 +103,14 @@ struct RequestBuilder: Sendable {
         bytes += growth
         objects[index].outgoing.json = json
         objects[index].values = joined
+        objects[index].sequences.merge(Self.sequences(values, item)) { $1 }
         objects[index].items.append(items.count)
         items.append(item)
         return true
+    }
+
+    private static func sequences(_ values: JSONObject, _ item: QueueItem) -> [String: Int64] {
+        Dictionary(values.keys.map { ($0, item.emission.sequence) }) { $1 }
     }
 
     private static func encode(_ update: AttributeUpdate, _ values: JSONObject) -> [UInt8] {

@@ -157,6 +157,16 @@ import Testing
         #expect(objects.map { $0["name"] ?? $0["vip"] ?? nil } == ["e2", false, "e4"])
     }
 
+    @Test func oneUpdateSupersedesSeveral() {
+        var script = Script()
+        script.set(1, ["a": 1])
+        script.set(2, ["b": 1])
+        script.set(3, ["c": 1])
+        script.set(4, ["a": 2, "b": 2])
+        #expect(script.settled == [1: .superseded(by: 4), 2: .superseded(by: 4)])
+        #expect(script.after(50)[0].json == [["a": 2, "b": 2, "c": 1, "external_id": "u1"]])
+    }
+
     @Test func onlyNamesThatWereTakenOverAreSuperseded() {
         var script = Script()
         script.set(1, ["a": 1, "b": 1])
@@ -166,12 +176,15 @@ import Testing
         #expect(requests[0].json == [["a": 2, "b": 1, "external_id": "u1"]])
     }
 
-    @Test func anAddressOfASupersededUpdateMovesOn() {
+    @Test("what no newer update says stays with its emission: a crash must not lose it") func anAddressStays() {
         var script = Script()
         script.set(1, ["a": 1, "email": "old@example.com"])
         script.set(2, ["a": 2])
-        #expect(script.settled == [1: .superseded(by: 2)])
-        #expect(script.after(50)[0].json == [["a": 2, "email": "old@example.com", "external_id": "u1"]])
+        #expect(script.settled.isEmpty)
+        let requests = script.after(50)
+        #expect(requests[0].json == [["a": 2, "email": "old@example.com", "external_id": "u1"]])
+        script.succeed(requests[0])
+        #expect(script.settled == [1: .delivered, 2: .delivered])
     }
 
     @Test func theLatestAddressWinsAlsoWhenItsOwnUpdateChangesNothing() {
