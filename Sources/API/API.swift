@@ -75,13 +75,6 @@ public struct API: Sendable {
         addDeliveryRoutes(to: routes)
         addStatusRoutes(to: routes)
         if let testClock = configuration.testClock { addTestClockRoutes(testClock, to: routes) }
-        for path in ["/spaces/**", "/sources/**", "/destinations/**"] {
-            for method in [HTTPRequest.Method.get, .post, .patch, .put, .delete] {
-                routes.raw(method, path) { _ in
-                    throw APIError(.notFound, "There is no such path. docs/api.md lists those there are.")
-                }
-            }
-        }
         let profiles = router.group().add(
             middleware: AccessMiddleware(policy: configuration.access, errorShape: .profile))
         addProfileAPIRoutes(to: RouteTable<Context>(group: profiles, spaceID: spaceID))
