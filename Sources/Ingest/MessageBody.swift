@@ -10,8 +10,9 @@ enum MessageBody {
         var writer = JSONWriter(capacity: message.span.count + 384)
         writer.write(raw: "{\"type\":\"" as StaticString)
         writer.write(raw: call.kind.name)
-        writer.write(raw: "\",\"messageId\":" as StaticString)
-        writer.write(string: call.messageID)
+        writer.write(raw: "\"" as StaticString)
+        let ownMessageID = fields.messageID.flatMap { $0.isNull || $0.isText("") ? nil : $0 }
+        write(",\"messageId\":", call.messageID, ownMessageID, &writer)
         write(",\"userId\":", call.userID, fields.userID, &writer)
         write(",\"anonymousId\":", call.anonymousID, fields.anonymousID, &writer)
         write(",\"groupId\":", call.groupID, fields.groupID, &writer)
@@ -49,9 +50,9 @@ enum MessageBody {
     }
 
     private static func write(_ name: StaticString, _ id: String?, _ view: JSONView?, _ writer: inout JSONWriter) {
-        guard let id, let view else { return }
+        guard let id else { return }
         writer.write(raw: name)
-        if view.kind == .string { writer.write(view) } else { writer.write(string: id) }
+        if let view, view.kind == .string { writer.write(view) } else { writer.write(string: id) }
     }
 
     /// Writes the message's object merged with the envelope's, the message winning, and the address into it.

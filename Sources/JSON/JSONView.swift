@@ -87,7 +87,15 @@ public struct JSONView: Sendable {
         let node = node
         guard node.kind == .string else { return false }
         if node.flags & JSONNode.escaped != 0 { return string.map { $0.utf8.elementsEqual(text.utf8) } ?? false }
-        return text.utf8.elementsEqual(document.bytes[Int(node.start) + 1..<Int(node.end) - 1])
+        let start = Int(node.start) + 1
+        guard Int(node.end) - 1 - start == text.utf8.count else { return false }
+        let isEqual = text.utf8.withContiguousStorageIfAvailable { wanted in
+            document.bytes.withUnsafeBufferPointer { bytes in
+                for offset in 0..<wanted.count where bytes[start + offset] != wanted[offset] { return false }
+                return true
+            }
+        }
+        return isEqual ?? text.utf8.elementsEqual(document.bytes[start..<Int(node.end) - 1])
     }
 
     /// The member of an object, the last one where the name is repeated; `nil` where this is no object or has no such

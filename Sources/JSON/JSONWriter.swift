@@ -46,22 +46,33 @@ public struct JSONWriter {
     /// A string literal: quotes, backslashes and control characters escaped, everything else as it is.
     public mutating func write(string: String) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): write(raw: "\\\"")
-            case UInt8(ascii: "\\"): write(raw: "\\\\")
-            case 0x0A: write(raw: "\\n")
-            case 0x0D: write(raw: "\\r")
-            case 0x09: write(raw: "\\t")
-            case 0..<0x20:
-                let hex = Array("0123456789abcdef".utf8)
-                write(raw: "\\u00")
-                bytes.append(hex[Int(byte >> 4)])
-                bytes.append(hex[Int(byte & 15)])
-            default: bytes.append(byte)
+        var string = string
+        string.withUTF8 { utf8 in
+            // Runs without anything to escape are copied whole.
+            var start = 0
+            for (index, byte) in utf8.enumerated() where byte < 0x20 || byte == 0x22 || byte == 0x5C {
+                bytes.append(contentsOf: utf8[start..<index])
+                start = index + 1
+                write(escaped: byte)
             }
+            bytes.append(contentsOf: utf8[start...])
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func write(escaped byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""): write(raw: "\\\"" as StaticString)
+        case UInt8(ascii: "\\"): write(raw: "\\\\" as StaticString)
+        case 0x0A: write(raw: "\\n" as StaticString)
+        case 0x0D: write(raw: "\\r" as StaticString)
+        case 0x09: write(raw: "\\t" as StaticString)
+        default:
+            let hex: StaticString = "0123456789abcdef"
+            write(raw: "\\u00" as StaticString)
+            bytes.append(hex.utf8Start[Int(byte >> 4)])
+            bytes.append(hex.utf8Start[Int(byte & 15)])
+        }
     }
 }
 

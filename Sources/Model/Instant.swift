@@ -46,27 +46,34 @@ extension Instant: CustomStringConvertible {
         let days = milliseconds.flooredQuotient(by: 86_400_000)
         let rest = milliseconds - days * 86_400_000
         let date = CivilDate(daysSinceEpoch: days)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(24)
-        func put(_ number: Int64, _ width: Int, then separator: Unicode.Scalar) {
-            if number < 0 { bytes.append(UInt8(ascii: "-")) }
-            let start = bytes.count
-            var magnitude = number.magnitude
-            repeat {
-                bytes.append(0x30 + UInt8(magnitude % 10))
-                magnitude /= 10
-            } while magnitude > 0 || bytes.count - start < width
-            bytes[start...].reverse()
-            bytes.append(UInt8(ascii: separator))
+        guard date.year >= 0, date.year <= 9999 else { return farText(date, rest) }
+        return [UInt8](unsafeUninitializedCapacity: 24) { bytes, count in
+            func put(_ number: Int64, digits: Int, then separator: UInt8) {
+                var rest = number
+                for index in (count..<count + digits).reversed() {
+                    bytes[index] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+                    rest /= 10
+                }
+                bytes[count + digits] = separator
+                count += digits + 1
+            }
+            put(date.year, digits: 4, then: UInt8(ascii: "-"))
+            put(date.month, digits: 2, then: UInt8(ascii: "-"))
+            put(date.day, digits: 2, then: UInt8(ascii: "T"))
+            put(rest / 3_600_000, digits: 2, then: UInt8(ascii: ":"))
+            put(rest / 60_000 % 60, digits: 2, then: UInt8(ascii: ":"))
+            put(rest / 1000 % 60, digits: 2, then: UInt8(ascii: "."))
+            put(rest % 1000, digits: 3, then: UInt8(ascii: "Z"))
         }
-        put(date.year, 4, then: "-")
-        put(date.month, 2, then: "-")
-        put(date.day, 2, then: "T")
-        put(rest / 3_600_000, 2, then: ":")
-        put(rest / 60_000 % 60, 2, then: ":")
-        put(rest / 1000 % 60, 2, then: ".")
-        put(rest % 1000, 3, then: "Z")
-        return bytes
+    }
+
+    /// The year with a sign or more digits, the rest as usual.
+    private func farText(_ date: CivilDate, _ rest: Int64) -> [UInt8] {
+        let year = String(date.year.magnitude)
+        let padding = String(repeating: "0", count: max(0, 4 - year.utf8.count))
+        let usual = CivilDate(year: 2000, month: date.month, day: date.day) ?? CivilDate(daysSinceEpoch: 0)
+        let sameDay = Instant(milliseconds: usual.daysSinceEpoch * 86_400_000 + rest)
+        return Array("\(date.year < 0 ? "-" : "")\(padding)\(year)".utf8) + sameDay.utf8.dropFirst(4)
     }
 }
 
