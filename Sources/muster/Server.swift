@@ -1,0 +1,124 @@
+import API
+import AsyncHTTPClient
+import BrazeDestination
+import Console
+import Delivery
+import Engine
+import EventLog
+import Foundation
+import Hummingbird
+import Ingest
+import Logging
+import Model
+import NIOCore
+import ServiceLifecycle
+import Store
+
+/// How a Muster server is run.
+struct ServerOptions: Sendable {
+    var host = "127.0.0.1"
+    /// 0 lets the system choose.
+    var port = 7700
+    /// One directory is one installation.
+    var dataDirectory = "data"
+    /// Asked for on everything but the tracking API. Needed for any address but loopback.
+    var adminPassword: String?
+    /// Lets tests move time over HTTP.
+    var allowsTestClock = false
+    /// Whether SIGTERM and SIGINT end the server.
+    var handlesSignals = true
+}
+
+/// Why a server can't start.
+struct ServerError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// One installation, opened: the two databases, the engine, delivery and the HTTP server over them.
+struct Server {
+    let options: ServerOptions
+    let clock: any InstantSource
+    let testClock: TestClock?
+    let log: EventLog
+    let store: StateStore
+    let engine: EngineService
+    let delivery: DeliveryService
+    let sources = SourceDirectory()
+    let journal = IngestJournal()
+    let ingest: Ingest
+    let api: API
+    let access: AccessPolicy
+    let gate: ReceiptGate
+    let client: HTTPClient
+    let logger: Logger
+
+    /// Opens the data directory, creating it if needed, and rebuilds the history.
+    init(options: ServerOptions, logger: Logger) throws {
+        try Self.checkAddress(options)
+        self.options = options
+        self.logger = logger
+        testClock = options.allowsTestClock ? TestClock() : nil
+        clock = testClock ?? WallClock()
+        gate = ReceiptGate(clock: clock)
+        let directory = URL(fileURLWithPath: options.dataDirectory, isDirectory: true)
+        try FileManager.default.createDirectory(
+            at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        log = try EventLog(path: directory.appendingPathComponent("log.sqlite").path)
+        store = try StateStore(path: directory.appendingPathComponent("state.sqlite").path)
+        let progress = ProgressLine(what: "history", unit: "records")
+        engine = try EngineService(store: store, log: log, gate: gate, logger: logger) {
+            progress.show(done: $0, total: $1)
+        }
+        progress.end()
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .delivery)
+        delivery = DeliveryService(
+            store: store, clock: clock, client: client, adapters: [BrazeDestination.self], logger: logger)
+        let engine = engine
+        access = AccessPolicy(password: options.adminPassword)
+        ingest = Ingest(log: log, sources: sources, journal: journal, clock: clock, gate: gate)
+        api = API(
+            configuration: .init(
+                access: access, clock: clock,
+                testClock: testClock.map { testClock in
+                    TestClockControl { span in
+                        testClock.advance(milliseconds: span.milliseconds)
+                        try await engine.waitUntilCaughtUp(with: testClock.now())
+                    }
+                },
+                version: Version.current, destinationKinds: [.braze]),
+            engine: engine, log: log, journal: journal, delivery: delivery)
+        connect()
+    }
+
+    /// The engine tells delivery of new emissions and everybody of new definitions.
+    private func connect() {
+        let (engine, delivery, sources) = (engine, delivery, sources)
+        let publish: @Sendable () -> Void = {
+            let (current, destinations) = engine.read { engine in
+                (Array(engine.sources.values), engine.destinations.values.sorted { $0.id < $1.id })
+            }
+            sources.replace(with: current)
+            delivery.destinationsChanged(destinations)
+        }
+        engine.addListener { event in
+            switch event {
+            case .emissions: delivery.notifyOutbox()
+            case .definitions: publish()
+            case .failed: break
+            }
+        }
+        publish()
+    }
+
+    /// Loopback is for the person at the machine; anything else needs a password.
+    private static func checkAddress(_ options: ServerOptions) throws {
+        let loopback = options.host == "localhost" || options.host == "::1" || options.host.hasPrefix("127.")
+        guard loopback || options.adminPassword?.isEmpty == false else {
+            throw ServerError(
+                "refusing to listen on \(options.host) without an admin password, because the console and the API would "
+                    + "be open to everyone who can reach it: set MUSTER_ADMIN_PASSWORD, or listen on 127.0.0.1")
+        }
+    }
+}
