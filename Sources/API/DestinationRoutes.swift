@@ -63,7 +63,7 @@ extension API {
                 }
                 return sequence
             }
-            let count = try delivery.redrive(destinationID: destination.id, sequences: sequences)
+            let count = try await delivery.redrive(destinationID: destination.id, sequences: sequences)
             return ["redriven": .number(count)]
         }
     }
