@@ -36,6 +36,8 @@ final class Installation: Sendable {
     let log: EventLog
     let engine: EngineService
     let journal = IngestJournal()
+    let sources = SourceDirectory()
+    let ingest: Ingest
     let delivery: DeliveryService
     let api: API
     private let gate: ReceiptGate
@@ -51,6 +53,7 @@ final class Installation: Sendable {
         log = try EventLog(path: directory.appendingPathComponent("log.sqlite").path)
         let store = try StateStore(path: directory.appendingPathComponent("state.sqlite").path)
         engine = try EngineService(store: store, log: log, gate: gate, logger: logger)
+        ingest = Ingest(log: log, sources: sources, journal: journal, clock: clock, gate: gate)
         delivery = DeliveryService(
             store: store, clock: clock, client: Installation.httpClient, adapters: [BrazeDestination.self],
             logger: logger)
@@ -64,6 +67,10 @@ final class Installation: Sendable {
                 access: AccessPolicy(password: password), clock: clock, testClock: testClock ? control : nil,
                 version: "test", destinationKinds: [.braze]),
             engine: engine, log: log, journal: journal, delivery: delivery)
+        let sources = sources
+        engine.addListener { event in
+            if case .definitions = event { sources.replace(with: engine.read { Array($0.sources.values) }) }
+        }
         engine.start()
     }
 
@@ -117,6 +124,7 @@ final class Installation: Sendable {
     /// Runs a test against the router.
     func test(_ body: @Sendable @escaping (Client) async throws -> Void) async throws {
         let router = Router()
+        ingest.addRoutes(to: router)
         let pages = router.group().add(middleware: AccessMiddleware(policy: api.configuration.access))
         Console.addRoutes(to: pages)
         api.addRoutes(to: router)

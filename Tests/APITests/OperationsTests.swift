@@ -34,6 +34,43 @@ import Testing
         }
     }
 
+    @Test("The debugger shows what a source sent, accepted and rejected, and goes on from its cursor")
+    func debugger() async throws {
+        let installation = try Installation()
+        try await installation.test { (client) async throws in
+            let created = try await client.post("/sources", ["name": "Website"])
+            let source = try #require(created.data["source"])
+            let id = try #require(source["id"]?.string)
+            let key = try #require(source["writeKey"]?.string)
+            func send(_ batch: JSONValue) async throws {
+                let answer = try await client.post("/v1/batch", ["writeKey": .string(key), "batch": batch])
+                #expect(answer.status == 200)
+            }
+            try await send([
+                ["type": "track", "event": "Order Completed", "userId": "u1", "properties": ["note": "<b>"]],
+                ["type": "track", "userId": "u1"],
+            ])
+            let first = try await client.get("/sources/\(id)/debugger")
+            let calls = try #require(first.data["calls"]?.array)
+            #expect(calls.count == 2)
+            let rejected = try #require(calls.first { $0["state"] == "Rejected" })
+            #expect(rejected["code"] == "event_not_defined")
+            #expect(rejected["reason"]?.string?.isEmpty == false)
+            let allowed = try #require(calls.first { $0["state"] == "Allowed" })
+            #expect(allowed["title"] == "Order Completed")
+            #expect(allowed["raw"]?["properties"]?["note"] == "<b>")
+
+            let cursor = try #require(first.data["cursor"]?.string)
+            try await send([["type": "identify", "userId": "u2", "traits": ["plan": "pro"]]])
+            let next = try await client.get("/sources/\(id)/debugger?since=\(cursor)")
+            #expect(next.data["calls"]?.array?.map { $0["type"] } == ["identify"])
+            let counted = try await client.get("/sources/\(id)").data["source"]?["counters"]
+            #expect(counted?["accepted"] == 2)
+            #expect(counted?["rejectedByCode"] == ["event_not_defined": 1])
+            #expect(try await client.get("/sources/\(id)/debugger?since=x").error["field"] == "since")
+        }
+    }
+
     @Test("A destination's secret is written, masked, kept and replaced, never read")
     func secrets() async throws {
         let installation = try Installation()
