@@ -118,7 +118,7 @@ let package = Package(
         tests("History", ["JSON", "Model"]),
         tests("Evaluation", ["JSON", "Model", "Query", "History"]),
         tests("Store", ["JSON", "Model", grdb]),
-        tests("Engine", ["JSON", "Model", "Query", "EventLog", "History", "Store", "Identity"]),
+        tests("Engine", ["JSON", "Model", "Query", "EventLog", "History", "Store", "Identity", logging]),
         tests("Delivery", ["JSON", "Model", "Store", hummingbird, httpTypes, nioCore, asyncHTTPClient, logging]),
         tests("BrazeDestination", ["JSON", "Model", "Delivery"]),
         tests("BrazeSandbox", ["JSON", hummingbird, hummingbirdTesting, httpTypes, nioCore]),

@@ -1,6 +1,6 @@
-import Model
 import Identity
 import JSON
+import Model
 import Store
 
 /// The evaluation of a new or changed computation over everybody who existed when it was accepted.

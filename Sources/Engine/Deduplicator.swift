@@ -15,8 +15,10 @@ struct MessageHash: Hashable, Sendable {
         var id = messageID
         let digest = id.withUTF8 { SHA256.hash(data: UnsafeRawBufferPointer($0)) }
         (high, low) = digest.withUnsafeBytes {
-            ($0.loadUnaligned(as: UInt64.self).bigEndian,
-             $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian)
+            (
+                $0.loadUnaligned(as: UInt64.self).bigEndian,
+                $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian
+            )
         }
     }
 }

@@ -8,8 +8,8 @@ extension Engine {
     /// Applies one call that has not been seen: identity, history, then whatever its change can touch. Returns the
     /// profile it was placed on.
     func apply(_ call: Call, offset: Int64) -> ProfileOrdinal? {
-        if let exclusion = call.warnings.first(where: { $0.hasPrefix("excluded_from_profiles") }) {
-            count(exclusion)
+        if let exclusion = call.profileExclusion {
+            count(exclusion.warning)
             return nil
         }
         guard let document = try? JSONDocument(parsing: call.body) else {

@@ -61,7 +61,8 @@ extension Engine {
 
     private func deleteDestination(_ id: String) throws {
         guard destinations.removeValue(forKey: id) != nil else { throw notFound("destination", id) }
-        for computation in registry.all where computation.definition.connections.contains(where: { $0.destinationID == id }) {
+        for computation in registry.all
+        where computation.definition.connections.contains(where: { $0.destinationID == id }) {
             computation.definition.connections.removeAll { $0.destinationID == id }
             changes.computations.append(computation.definition)
         }
@@ -128,7 +129,8 @@ extension Engine {
         let computation = try existing(id)
         if let reader = registry.touched(by: history.traitID(computation.definition.key)).first {
             throw CommandError(
-                .conflict, "'\(reader.definition.name)' depends on '\(computation.definition.name)': change or delete it first")
+                .conflict,
+                "'\(reader.definition.name)' depends on '\(computation.definition.name)': change or delete it first")
         }
         finishJobs(of: computation)
         computation.definition.deletedAt = receivedAt

@@ -1,5 +1,5 @@
-import EventLog
 import Evaluation
+import EventLog
 import History
 import Identity
 import JSON

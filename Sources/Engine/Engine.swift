@@ -1,6 +1,6 @@
+import Evaluation
 public import EventLog
 public import History
-import Evaluation
 import Identity
 import JSON
 public import Model

@@ -39,6 +39,7 @@ struct ServerError: Error, CustomStringConvertible {
 /// One installation, opened: the two databases, the engine, delivery and the HTTP server over them.
 struct Server {
     let options: ServerOptions
+    let directoryLock: DirectoryLock
     let clock: any InstantSource
     let testClock: TestClock?
     let log: EventLog
@@ -65,6 +66,7 @@ struct Server {
         let directory = URL(fileURLWithPath: options.dataDirectory, isDirectory: true)
         try FileManager.default.createDirectory(
             at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        directoryLock = try DirectoryLock(directory)
         log = try EventLog(path: directory.appendingPathComponent("log.sqlite").path)
         store = try StateStore(path: directory.appendingPathComponent("state.sqlite").path)
         let progress = ProgressLine(what: "history", unit: "records")

@@ -54,7 +54,8 @@ import Testing
             } else {
                 entries.append(
                     muster.track(
-                        random.next(3) == 0 ? "B" : "A", user: user, anonymous: user == nil ? anonymous ?? "a0" : anonymous,
+                        random.next(3) == 0 ? "B" : "A", user: user,
+                        anonymous: user == nil ? anonymous ?? "a0" : anonymous,
                         at: late, received: at))
             }
         }
@@ -103,7 +104,8 @@ import Testing
         while chopped.engine.hasBackfill { chopped.engine.continueBackfill(limit: 1) }
         for step in 1...48 { try chopped.advance(to: start + .hours(Int64(step))) }
         let found = try picture(chopped)
-        let differences = found.filter { !expected.contains($0) }.map { "+ \($0)" }
+        let differences =
+            found.filter { !expected.contains($0) }.map { "+ \($0)" }
             + expected.filter { !found.contains($0) }.map { "- \($0)" }
         #expect(differences == [])
 

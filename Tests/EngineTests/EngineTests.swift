@@ -229,7 +229,8 @@ import Testing
     func seedTrait() async throws {
         let muster = try TestInstallation()
         try await muster.apply([
-            muster.create(.trait, key: "last_product_viewed_item", "event('Product Viewed').last(property('name'))", at: start),
+            muster.create(
+                .trait, key: "last_product_viewed_item", "event('Product Viewed').last(property('name'))", at: start),
             muster.track("Product Viewed", anonymous: "a", at: start + hour, ["name": "Sweater"]),
             muster.track("Product Viewed", user: "u", at: start, ["name": "Socks"]),
         ])
