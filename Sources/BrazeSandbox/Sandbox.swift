@@ -1,4 +1,5 @@
 import JSON
+import Logging
 import Synchronization
 
 /// The sandbox without a socket: requests in, answers out. All state is behind one lock; a request holds it twice for
@@ -7,13 +8,18 @@ final class Sandbox: Sendable {
     let state: Mutex<SandboxState>
     let journal: Journal?
     private let clock: @Sendable () -> EpochMilliseconds
+    private let logger = Logger(label: "muster.sandbox")
 
     init(_ configuration: SandboxConfiguration) throws {
         clock = configuration.clock
         var state = SandboxState(seed: configuration.seed)
         state.switches = configuration.switches
-        journal = try configuration.dataDirectory.map { try Journal(directory: $0) }
-        if let journal { try journal.restore(into: &state) }
+        if let directory = configuration.dataDirectory {
+            journal = try Journal(
+                directory: directory, compactionBytes: configuration.compactionBytes, restoring: &state)
+        } else {
+            journal = nil
+        }
         state.advance(to: clock())
         try Sandbox.prepare(&state, configuration, journal)
         self.state = Mutex(state)
@@ -26,7 +32,7 @@ final class Sandbox: Sendable {
         func set(_ setting: Operation.Setting, _ body: JSONObject, in workspace: String = "") throws {
             let operation = Operation(
                 workspace: workspace, at: state.now, due: state.now, change: .setting(setting, body))
-            try journal?.append(operation.json)
+            _ = try journal?.append(operation.json)
             state.accept(operation)
         }
         if state.workspaces.isEmpty {
@@ -61,12 +67,28 @@ final class Sandbox: Sendable {
     /// Journals an operation, then takes it in. The write happens under the lock, because the journal's order is the
     /// order in which a restart applies.
     func accept(_ operation: Operation, _ state: inout SandboxState) throws(CallError) {
-        do {
-            try journal?.append(operation.json)
+        var isLong = false
+        do throws(Journal.Failure) {
+            isLong = try journal?.append(operation.json) ?? false
         } catch {
-            throw CallError(500, "The sandbox cannot write its journal: \(error)")
+            throw CallError(500, "The sandbox cannot write its journal: \(error.description)")
         }
         state.accept(operation)
+        if isLong { compact(state) }
+    }
+
+    /// Replaces the journal by a snapshot, beside the traffic. A failure leaves the older files, which are complete.
+    private func compact(_ state: SandboxState) {
+        guard let journal, let generation = try? journal.beginCompaction() else { return }
+        let snapshot = Snapshot(of: state)
+        let logger = logger
+        Task.detached(priority: .utility) {
+            do throws(Journal.Failure) {
+                try journal.finishCompaction(snapshot, generation: generation)
+            } catch {
+                logger.error("the snapshot was not written", metadata: ["reason": "\(error.description)"])
+            }
+        }
     }
 
     /// Answers a request of the REST API. Pages are answered by ``PageRouter``.

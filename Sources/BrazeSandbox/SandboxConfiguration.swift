@@ -30,6 +30,8 @@ public struct SandboxConfiguration: Sendable {
     public var port = 7701
     /// Where users and settings survive a restart; `nil` keeps everything in memory.
     public var dataDirectory: String?
+    /// The journal in the data directory is replaced by a snapshot when it is longer than this.
+    public var compactionBytes = 64 << 20
     /// Keys that are created if no key with the secret exists.
     public var keys: [Key] = [Key(secret: SandboxConfiguration.defaultKey)]
     /// Behaviour at the first start; afterwards the stored switches hold.

@@ -121,3 +121,49 @@ private final class ClockBox: Sendable {
     let now: Mutex<EpochMilliseconds>
     init(_ start: EpochMilliseconds) { now = Mutex(start) }
 }
+
+extension TestSandbox {
+    /// A call of the pages' API.
+    @discardableResult
+    func api(_ method: String, _ path: String, _ body: JSONValue?, query: String = "") -> Answer {
+        let headers: [(name: String, value: String)] = body == nil ? [] : [("content-type", "application/json")]
+        return send(
+            SandboxRequest(method, "/sandbox/api" + path, query: query, headers: headers, body: body?.utf8 ?? []))
+    }
+
+    func profile(_ id: String) -> Profile? {
+        sandbox.withState { state in
+            state.workspaces[0].ordinal(externalID: id).flatMap { state.workspaces[0].profile($0) }
+        }
+    }
+
+    func type(_ attribute: String) -> AttributeType? {
+        sandbox.withState { $0.workspaces[0].attributes.entry(attribute)?.type }
+    }
+
+    /// External ids, sorted, of those who match all (or any) of the filters; `nil` where the definition is refused.
+    func members(_ filters: [JSONValue], join: String = "AND") -> [String]? {
+        members(of: ["groups": [["join": .string(join), "filters": .array(filters)]]])
+    }
+
+    func members(of definition: JSONValue) -> [String]? {
+        let answer = api("POST", "/segments/preview", definition, query: "limit=200")
+        guard answer.status == 200 else { return nil }
+        let ids = (answer.json["members"]?.array ?? []).map { $0["external_id"]?.string ?? "?" }.sorted()
+        #expect(answer.json["size"]?.integer == ids.count)
+        return ids
+    }
+
+    /// Saves a segment of one AND group.
+    func segment(_ id: String, _ filters: [JSONValue]) throws {
+        let answer = api(
+            "POST", "/segments", ["id": .string(id), "name": .string(id), "groups": [["filters": .array(filters)]]])
+        try #require(answer.status == 200, "\(answer.json)")
+    }
+
+    func segmentMembers(_ id: String) -> [String] {
+        (api("GET", "/segments/\(id)/members", nil).json["members"]?.array ?? []).map {
+            $0["external_id"]?.string ?? "?"
+        }.sorted()
+    }
+}

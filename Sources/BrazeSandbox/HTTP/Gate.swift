@@ -4,7 +4,7 @@ import JSON
 /// type, size, JSON; then the endpoint's own checks.
 extension Sandbox {
     func gate(_ request: SandboxRequest) -> SandboxAnswer {
-        let endpoint = Endpoint.find(request.method, request.path)
+        let endpoint = Endpoint.find(request)
         let admission = withState { state in admit(request, endpoint, &state) }
         var answer: SandboxAnswer
         if let early = admission.answer {
@@ -71,11 +71,11 @@ extension Sandbox {
             return admission
         }
         do throws(CallError) {
-            let key = try authorise(request, endpoint, &state)
-            admission.workspace = state.keys[key].workspace
+            let key = endpoint?.needsKey == false ? nil : try authorise(request, endpoint, &state)
+            admission.workspace = key.map { state.keys[$0].workspace } ?? state.workspaces.first?.id ?? ""
             state.log.update(admission.number) { entry in
-                entry.key = state.keys[key].name
-                entry.workspace = state.keys[key].workspace
+                entry.key = key.map { state.keys[$0].name } ?? "partner"
+                entry.workspace = admission.workspace
             }
             var verdict = state.limiter.take(pool, at: state.now, switches: state.switches)
             if admission.fault == .tooMany {

@@ -37,6 +37,9 @@ extension Sandbox {
                 ],
                 body: asset.bytes)
         }
+        if parts.first == "exports", parts.count == 2, parts[1].hasSuffix(".zip") {
+            return exportArchive(String(parts[1].dropLast(4)))
+        }
         let known = ["users", "segments", "campaigns", "canvases", "events", "attributes", "requests", "settings"]
         let isKnown = parts.first.map { known.contains($0) } ?? false
         return SandboxAnswer(status: isKnown ? 200 : 404, headers: Sandbox.pageHeaders, body: PackageResources.app_html)

@@ -16,6 +16,7 @@ struct SandboxState: Sendable {
     var faults = Faults()
     var limiter = RateLimiter()
     var log = RequestLog()
+    var exports: [SegmentExport] = []
     var generator: SplitMix
 
     init(seed: UInt64) { generator = SplitMix(seed: seed) }
@@ -29,6 +30,9 @@ struct SandboxState: Sendable {
         now = max(now, instant)
         while let operation = pending.next(at: now) { apply(operation) }
     }
+
+    /// Continues time after a snapshot without applying anything.
+    mutating func restoreNow(_ instant: EpochMilliseconds) { now = max(now, instant) }
 
     /// When an operation that is received now takes effect (spec braze §1.7).
     mutating func dueTime() -> EpochMilliseconds {
@@ -58,7 +62,7 @@ struct SandboxState: Sendable {
             outcomes = workspaces[index].apply(batch, at: operation.at, switches: switches)
         case .call(let kind, let body):
             guard let index = workspaceIndex(operation.workspace) else { return }
-            outcomes = workspaces[index].apply(kind, body, at: operation.at, switches: switches)
+            outcomes = workspaces[index].apply(kind, body, at: operation.at)
         case .setting(let setting, let body):
             outcomes = []
             apply(setting, body, in: operation.workspace, at: operation.at)

@@ -26,7 +26,7 @@ extension Sandbox {
     }
 
     /// The refusals that depend on state, the log, the journal, the queue.
-    private func take(
+    func take(
         _ checked: TrackBatch, _ call: Call, _ state: inout SandboxState
     ) throws(CallError) -> TrackBatch {
         var batch = checked

@@ -161,10 +161,4 @@ extension Workspace {
             updatedAt: body["updated_at"]?.integer.map { EpochMilliseconds($0) } ?? now,
             isArchived: body["archived"]?.bool == true)
     }
-
-    mutating func apply(
-        _ kind: Operation.Kind, _ body: JSONObject, at now: EpochMilliseconds, switches: SandboxSwitches
-    ) -> [Outcome] {
-        []
-    }
 }

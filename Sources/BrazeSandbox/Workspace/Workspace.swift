@@ -37,6 +37,9 @@ struct Workspace: Sendable {
     /// External ids for which nothing is taken any more (§2.5).
     var blockedIDs: Set<String> = []
 
+    /// Ordinals that a snapshot says were given out.
+    var pendingOrdinal = 0
+
     init(id: String, name: String, salt: UInt64) {
         self.id = id
         self.name = name
