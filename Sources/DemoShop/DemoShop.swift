@@ -13,8 +13,11 @@ public struct ShopPlan: Sendable, Hashable {
     /// The length of the season in days, at least 70 (the dormant need 61 of silence).
     public var days: Int
 
+    public static let usualSeed: UInt64 = 20_261_124
+    public static let usualCustomers = 11_000
+
     public init(
-        now: Instant, seed: UInt64 = 20_261_124, customers: Int = 11_000, passersby: Int = 5000, days: Int = 180
+        now: Instant, seed: UInt64 = usualSeed, customers: Int = usualCustomers, passersby: Int = 5000, days: Int = 180
     ) {
         self.now = now
         self.seed = seed

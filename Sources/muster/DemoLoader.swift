@@ -12,7 +12,9 @@ struct DemoLoader: Sendable {
 
     /// Sends everything. May be repeated after an interruption: message ids are those of the plan, so what is there
     /// already is left alone.
-    func load(_ shop: DemoShop, progress: DemoProgress) async throws {
+    ///
+    /// - Parameter progress: is told how many messages were accepted so far.
+    func load(_ shop: DemoShop, progress: (Int) -> Void) async throws {
         try await withThrowingTaskGroup(of: Int.self) { group in
             var next = 0
             func startOne() {
@@ -25,8 +27,10 @@ struct DemoLoader: Sendable {
                 }
             }
             for _ in 0..<inFlight { startOne() }
+            var accepted = 0
             while let count = try await group.next() {
-                progress.advance(by: count)
+                accepted += count
+                progress(accepted)
                 startOne()
             }
         }
