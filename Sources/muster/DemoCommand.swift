@@ -5,6 +5,7 @@ import Foundation
 import Hummingbird
 import Logging
 import ServiceLifecycle
+import UnixSignals
 
 /// `muster demo`: Muster, a Braze sandbox, and a shop with half a year of customers, in one process and one directory.
 struct DemoCommand: AsyncParsableCommand {
@@ -64,6 +65,7 @@ struct DemoCommand: AsyncParsableCommand {
         configuration.port = sandboxPort
         configuration.dataDirectory = dataDirectory + "/sandbox"
         let sandbox = try BrazeSandboxServer(configuration)
+        let usualSandboxPort = sandboxPort
 
         let (musterPorts, musterStarted) = AsyncStream.makeStream(of: Int.self)
         let (sandboxPorts, sandboxStarted) = AsyncStream.makeStream(of: Int.self)
@@ -75,7 +77,7 @@ struct DemoCommand: AsyncParsableCommand {
                 services: [
                     .init(
                         service: sandbox.application(logger: logger) { port in
-                            sandboxStarted.yield(port ?? configuration.port)
+                            sandboxStarted.yield(port ?? usualSandboxPort)
                         }),
                     .init(service: ServerRun(server: server) { musterStarted.yield($0) }),
                     .init(service: demo, successTerminationBehavior: .gracefullyShutdownGroup),

@@ -4,10 +4,12 @@ segments are made as its segment page makes them (/sandbox/api).
 
 import itertools
 
-from harness import Process, free_port, request
+from harness import Process, free_port, request, until
 
 
 class Sandbox(Process):
+    FIELDS = ["external_id", "email", "custom_attributes", "custom_events"]
+
     def __init__(self, directory):
         super().__init__("muster sandbox", directory, free_port())
         self._names = itertools.count(1)
@@ -33,12 +35,18 @@ class Sandbox(Process):
     def set_faults(self, **faults):
         return self.put("/sandbox/api/faults", faults)
 
+    def settle(self):
+        """Like Braze, it answers first and processes a moment later."""
+        until("the sandbox to process what it accepted", lambda: self.get("/sandbox/api/state")["pending"] == 0)
+
     def export(self, *external_ids):
         """Profiles by external id; who is not there is missing."""
+        self.settle()
         found = {}
         for start in range(0, len(external_ids), 50):
             answer = request(
-                self.url, "POST", "/users/export/ids", {"external_ids": list(external_ids[start:start + 50])},
+                self.url, "POST", "/users/export/ids",
+                {"external_ids": list(external_ids[start:start + 50]), "fields_to_export": self.FIELDS},
                 headers={"Authorization": f"Bearer {self.key}"})
             found.update({user["external_id"]: user for user in answer["users"]})
         return found
@@ -58,6 +66,7 @@ class Sandbox(Process):
 
     def segment(self, *filters):
         """External ids of those who match all filters, through a saved segment."""
+        self.settle()
         made = self.post("/sandbox/api/segments", {
             "name": f"Segment {next(self._names)}", "groups": [{"join": "AND", "filters": list(filters)}]})
         members, offset = set(), 0

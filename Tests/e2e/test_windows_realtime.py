@@ -21,7 +21,8 @@ def test_people_leave_on_time(muster, sandbox):
 
     ends = {}
     for number, seconds in enumerate((6, 8, 11)):
-        moment = datetime.now(timezone.utc) + timedelta(seconds=seconds) - WINDOW
+        now = datetime.now(timezone.utc)
+        moment = now.replace(microsecond=now.microsecond // 1000 * 1000) + timedelta(seconds=seconds) - WINDOW
         person = f"guest-{number}"
         ends[person] = moment + WINDOW
         muster.send(source["writeKey"], {
