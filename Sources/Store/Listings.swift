@@ -145,7 +145,8 @@ extension StateStore {
     ) throws -> [TransitionRow] {
         var conditions = Conditions()
         conditions.add("ordinal", in: profiles)
-        conditions.add("computation = \(computationNumber)", computationID)
+        // The plus keeps SQLite from walking all transitions of the computation for those of one profile.
+        conditions.add("+computation = \(computationNumber)", computationID)
         conditions.add("transitions.id < ?", id)
         return try fetchTransitions(conditions, limit: limit)
     }

@@ -6,17 +6,22 @@ extension StateStore {
     public func purge(limit: Int = 10_000) throws -> Bool {
         try pool.write { db in
             var rest = limit
-            for (marks, column, tables) in [
-                ("deleted_computations", "computation", ["wakeups", "computed_values", "transitions", "backfills"]),
-                (
-                    "deleted_destinations", "destination",
-                    ["outbox", "ledger", "attempt_emissions", "attempts", "destination_status", "destination_counts"]
-                ),
+            for (marks, leftovers) in [
+                ("deleted_computations", Self.leftoversOfComputations),
+                ("deleted_destinations", Self.leftoversOfDestinations),
             ] {
                 let numbers = try RawStatement(db, "SELECT number FROM \(marks)").all { $0.int64(0) }
                 for number in numbers {
-                    for table in tables where rest > 0 {
-                        rest -= try delete(from: table, where: column, is: number, limit: rest, db)
+                    for (table, key, condition) in leftovers where rest > 0 {
+                        let statement = try RawStatement(
+                            db,
+                            """
+                            DELETE FROM \(table) WHERE (\(key)) IN
+                                (SELECT \(key) FROM \(table) WHERE \(condition) LIMIT ?2)
+                            """)
+                        statement.bind(1, number)
+                        statement.bind(2, rest)
+                        rest -= try statement.run()
                     }
                     guard rest > 0 else { return true }
                     let done = try RawStatement(db, "DELETE FROM \(marks) WHERE number = ?")
@@ -28,21 +33,18 @@ extension StateStore {
         }
     }
 
-    private func delete(from table: String, where column: String, is number: Int64, limit: Int, _ db: Database)
-        throws -> Int
-    {
-        // Tables without rowid are addressed by the rest of their primary key.
-        let key =
-            switch table {
-            case "wakeups", "computed_values": "computation, ordinal"
-            case "ledger": "destination, external_id, attribute"
-            default: "rowid"
-            }
-        let statement = try RawStatement(
-            db,
-            "DELETE FROM \(table) WHERE (\(key)) IN (SELECT \(key) FROM \(table) WHERE \(column) = ?1 LIMIT ?2)")
-        statement.bind(1, number)
-        statement.bind(2, limit)
-        return try statement.run()
-    }
+    // Tables without rowid are addressed by their primary key. Each condition can use an index.
+    private static let leftoversOfComputations = [
+        ("wakeups", "computation, ordinal", "computation = ?1"),
+        ("computed_values", "computation, ordinal", "computation = ?1"),
+        ("transitions", "rowid", "computation = ?1"), ("backfills", "rowid", "computation = ?1"),
+    ]
+    private static let leftoversOfDestinations = [
+        ("outbox", "rowid", "destination = ?1 AND parked_reason IS NULL"),
+        ("outbox", "rowid", "destination = ?1 AND parked_reason IS NOT NULL"),
+        ("ledger", "destination, external_id, attribute", "destination = ?1"),
+        ("attempt_emissions", "rowid", "attempt IN (SELECT id FROM attempts WHERE destination = ?1)"),
+        ("attempts", "rowid", "destination = ?1"), ("destination_status", "rowid", "destination = ?1"),
+        ("destination_counts", "rowid", "destination = ?1"),
+    ]
 }

@@ -297,13 +297,17 @@ import Testing
             var step = DeliveryChanges(destinationID: "dst_1", at: at(1))
             step.acknowledgedValues = [LedgerKey(externalID: "u1", attribute: "k"): true]
             step.delivered = [1]
+            step.attempt = .fixture
+            step.emissions = [.fixture("a")]
             try store.record(step)
             var changes = StateChanges()
             changes.deletedDestinations = ["dst_1"]
             try store.commit(changes)
             #expect(try store.record(step) == nil)
             #expect(try !store.purge())
-            for table in ["outbox", "ledger", "destination_counts"] { #expect(try store.rowCount(table) == 0) }
+            for table in ["outbox", "ledger", "destination_counts", "attempts", "attempt_emissions"] {
+                #expect(try store.rowCount(table) == 0)
+            }
             #expect(throws: StoreError.unknownDestination("dst_1")) {
                 try store.commit(.emissions([.fixture("c")]))
             }

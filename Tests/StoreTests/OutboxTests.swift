@@ -24,6 +24,29 @@ extension AttemptEmissionRow {
     }
 }
 
+@Suite struct TransitionListingTests {
+    @Test("Transitions are listed by profile, by computation, by both, newest first and paged")
+    func transitions() throws {
+        try withStore { store in
+            var changes = StateChanges.start
+            changes.computations.append(.fixture("aud_2"))
+            changes.transitions = (1...8).map { id in
+                TransitionRow(
+                    id: id, computationID: id % 2 == 0 ? "aud_2" : "aud_1", ordinal: ProfileOrdinal(UInt32(id % 3)),
+                    value: .bool(id % 4 < 2), at: at(id), offset: id, cause: "call")
+            }
+            try store.commit(changes)
+            let own = [ProfileOrdinal(0), ProfileOrdinal(1)]
+            #expect(try store.transitions(computationID: "aud_2", limit: 2).map(\.id) == [8, 6])
+            #expect(try store.transitions(computationID: "aud_2", before: 6, limit: 9).map(\.id) == [4, 2])
+            #expect(try store.transitions(profiles: own, limit: 9).map(\.id) == [7, 6, 4, 3, 1])
+            #expect(try store.transitions(profiles: own, computationID: "aud_1", limit: 9).map(\.id) == [7, 3, 1])
+            #expect(try store.transitions(profiles: own, before: 4, limit: 1) == [changes.transitions[2]])
+            #expect(try store.transitions(profiles: [], limit: 9).isEmpty)
+        }
+    }
+}
+
 @Suite struct OutboxTests {
     private func withOutbox(_ ids: [String], _ body: (StateStore) throws -> Void) throws {
         try withStore { store in
