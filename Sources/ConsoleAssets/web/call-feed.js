@@ -4,7 +4,7 @@ import { api, query } from './api.js';
 import { h, replace } from './dom.js';
 import { clockTime } from './format.js';
 import { icon } from './icons.js';
-import { badge, button, copyable, json, select, status } from './widgets.js';
+import { badge, button, copyable, json, loading, select, status } from './widgets.js';
 
 const cap = 500;
 
@@ -17,7 +17,7 @@ export function callFeed(sources, context, { only = null } = {}) {
   let type = '';
   let state = '';
   let selected = null;
-  const list = h('ol', { class: 'feed', 'aria-label': 'Calls' });
+  const list = h('ol', { class: 'feed', 'aria-label': 'Calls' }, h('li', null, loading()));
   const detail = h('div', { class: 'stack' });
   const pause = button('Pause', () => {
     live = !live;
@@ -74,6 +74,7 @@ export function callFeed(sources, context, { only = null } = {}) {
   }
 
   let polling = false;
+  let isDrawn = false;
   async function poll() {
     if (!live || polling) return;
     polling = true;
@@ -89,7 +90,8 @@ export function callFeed(sources, context, { only = null } = {}) {
           changed = true;
         }
       }
-      if (!changed && list.childElementCount > 0) return;
+      if (!changed && isDrawn) return;
+      isDrawn = true;
       calls.sort((left, right) => (left.receivedAt < right.receivedAt ? 1 : left.receivedAt > right.receivedAt ? -1 : 0));
       calls.length = Math.min(calls.length, cap);
       draw();

@@ -63,7 +63,7 @@ function outbound(destination, found, search, context) {
     }
     const data = await api.get(`${path}/deliveries${query({ count: 15, cursor })}`, context.signal);
     return { rows: data.deliveries, pagination: data.pagination };
-  }, (rows) => (found ? emissionTable(rows, { path, ofOne: true }) : attemptTable(rows, (row) => openAttempt(path, row.id))), none);
+  }, (rows) => (found ? emissionTable(rows, { path, ofOne: true }) : attemptTable(rows, (row) => openAttempt(path, row.id), { brief: true })), none);
   context.every(2000, list.refresh);
   return card(`Goes to ${destination.name}`, list.node, { className: 'flush' });
 }

@@ -85,15 +85,15 @@ async function deliveriesTab({ destination, context, path }) {
   return card(null, list.node, { className: 'flush' });
 }
 
-/** Requests as rows that open. */
-export function attemptTable(rows, open) {
+/** Requests as rows that open; `brief` leaves the address out. */
+export function attemptTable(rows, open, { brief = false } = {}) {
   return table([
     { name: 'Sent', tone: 'tight', cell: (row) => button(clockTime(row.at), doing(() => open(row)), { kind: 'text' }) },
     { name: 'Outcome', tone: 'tight', cell: (row) => status(row.outcome) },
     { name: 'Answer', tone: 'tight', cell: (row) => (row.status === null || row.status === undefined ? 'none' : String(row.status)) },
     { name: 'Objects', tone: 'number', cell: (row) => number(row.objectCount) },
     { name: 'Took', tone: 'number', cell: (row) => duration(row.elapsedMilliseconds) },
-    { name: 'Request', cell: (row) => h('code', null, row.endpoint) },
+    ...(brief ? [] : [{ name: 'Request', cell: (row) => h('code', null, row.endpoint) }]),
   ], rows, { label: 'Requests' });
 }
 
