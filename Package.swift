@@ -120,7 +120,12 @@ let package = Package(
         tests("Store", ["JSON", "Model", grdb]),
         tests("Engine", ["JSON", "Model", "Query", "EventLog", "History", "Store", "Identity", logging]),
         tests("Delivery", ["JSON", "Model", "Store", hummingbird, httpTypes, nioCore, asyncHTTPClient, logging]),
-        tests("BrazeDestination", ["JSON", "Model", "Delivery"]),
+        tests(
+            "BrazeDestination",
+            [
+                "JSON", "Model", "Delivery", "Store", "BrazeSandbox", hummingbird, httpTypes, nioCore, asyncHTTPClient,
+                logging, serviceLifecycle,
+            ]),
         tests("BrazeSandbox", ["JSON", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
         tests("DemoShop", ["JSON", "Model"]),
         tests(

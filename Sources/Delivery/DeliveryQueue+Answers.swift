@@ -257,6 +257,10 @@ extension DeliveryQueue {
                 }
             case .again(let changed, let fate, let detail):
                 settlement.add(item.emission, fate, detail)
+                if request.deletedProfiles.contains(item.emission.profile) {
+                    held.remove(item.emission.sequence)
+                    continue
+                }
                 for (emission, by) in persons[personOfItem[place]]?.insert(changed) ?? [] {
                     held.remove(emission.sequence)
                     settlement.add(emission, .superseded(by: by))

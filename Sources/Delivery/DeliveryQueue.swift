@@ -252,8 +252,9 @@ extension DeliveryQueue {
         failures.reset()
     }
 
-    /// Forgets what waits about these profiles; what is under way ends as it may.
+    /// Forgets what waits about these profiles; what is under way ends as it may and does not come back.
     mutating func drop(profiles: Set<ProfileOrdinal>) {
+        for id in inFlight.keys { inFlight[id]?.deletedProfiles.formUnion(profiles) }
         for person in persons.keys {
             for emission in persons[person]?.remove(profiles: profiles) ?? [] { held.remove(emission.sequence) }
             refreshEstimate(of: person)
@@ -262,6 +263,11 @@ extension DeliveryQueue {
 
     /// Makes no further requests; those under way may end.
     mutating func drain() { isDraining = true }
+
+    /// Whether a request may have changed something without our knowing what.
+    var hasUnknowns: Bool {
+        !inFlight.isEmpty || persons.values.contains { $0.known.values.contains { $0.value == nil } }
+    }
 
     /// Nothing waits in the window and nothing is under way.
     var isIdle: Bool { held.isEmpty && inFlight.isEmpty }

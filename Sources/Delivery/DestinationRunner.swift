@@ -71,6 +71,7 @@ final class DestinationRunner: Sendable {
                     graceEnd = clock.now() + .days(1)
                 }
             }
+            await close(work)
         }
     }
 
@@ -88,21 +89,34 @@ final class DestinationRunner: Sendable {
         var recordedPause: String?
     }
 
-    /// Compares the ledger with the settings and looks how far the outbox goes.
+    /// Marks in the ledger, under no person's name.
+    private static let scopeMark = LedgerKey(externalID: "", attribute: "scope")
+    private static let cleanMark = LedgerKey(externalID: "", attribute: "clean")
+
+    /// Compares the ledger with the settings, and finds out how much of the outbox may have been sent already.
     private func open(_ work: inout Work) async {
         work.recordedPause = work.queue.standstill?.reason
         let (store, id, scope) = (store, destination.id, adapter.ledgerScope)
         let newest = await persistently("open the outbox") { () -> Int64 in
-            let key = LedgerKey(externalID: "", attribute: "scope")
-            if try store.acknowledgedValues(destinationID: id, [key])[key]?.string != scope {
-                try store.forgetAcknowledgedValues(destinationID: id)
-                var changes = DeliveryChanges(destinationID: id, at: .epoch)
-                changes.acknowledgedValues[key] = .string(scope)
-                try store.record(changes)
-            }
+            let marks = try store.acknowledgedValues(destinationID: id, [Self.scopeMark, Self.cleanMark])
+            let isSameScope = marks[Self.scopeMark]?.string == scope
+            if !isSameScope { try store.forgetAcknowledgedValues(destinationID: id) }
+            var changes = DeliveryChanges(destinationID: id, at: .epoch)
+            changes.acknowledgedValues = [Self.scopeMark: .string(scope), Self.cleanMark: .null]
+            try store.record(changes)
+            if marks[Self.cleanMark] == true || !isSameScope { return 0 }
             return try store.outbox(destinationID: id, parked: false, limit: 1).first?.sequence ?? 0
         }
         work.oldestCertain = newest ?? 0
+    }
+
+    /// Leaves the mark that nothing was under way, unless something is unknown.
+    private func close(_ work: Work) async {
+        guard !work.queue.hasUnknowns else { return }
+        var changes = DeliveryChanges(destinationID: destination.id, at: clock.now())
+        changes.acknowledgedValues = [Self.cleanMark: true]
+        let (store, marked) = (store, changes)
+        await persistently("close the outbox") { try store.record(marked) }
     }
 
     /// Does everything that can be done now.
@@ -121,10 +135,10 @@ final class DestinationRunner: Sendable {
                 mailbox.post { $0.answers.append(answer) }
             }
         }
-        await record(work.queue.takeSettlement(), attempt: nil)
-        await recordPause(&work)
         let activity = work.queue.activity(now: clock.now())
         current.withLock { $0 = activity }
+        await record(work.queue.takeSettlement(), attempt: nil)
+        await recordPause(&work)
     }
 
     private func startProbe(_ work: inout Work, _ group: inout DiscardingTaskGroup, now: Instant) {

@@ -58,6 +58,13 @@ struct HTTPSender: Sendable {
                 return .connectionRefused(host)
             }
             return .notConnected(String(describing: error))
+        case let error as IOError:
+            // An address without a name is connected to directly.
+            switch error.errnoCode {
+            case ECONNREFUSED: return .connectionRefused(host)
+            case EHOSTUNREACH, ENETUNREACH: return .notConnected("\(host) can't be reached")
+            default: return .connectionLost
+            }
         case is ChannelError:
             if case .connectTimeout? = error as? ChannelError { return .connectTimeout(host) }
             return .connectionLost

@@ -85,6 +85,8 @@ struct PlannedRequest: Sendable {
     var items: [QueueItem]
     var objects: [PlannedObject]
     var bytes: Int
+    /// Profiles that were deleted while it was under way: their emissions do not come back.
+    var deletedProfiles: Set<ProfileOrdinal> = []
 
     var outgoing: [OutgoingObject] { objects.map(\.outgoing) }
     var persons: Set<String> { Set(objects.map(\.person)) }

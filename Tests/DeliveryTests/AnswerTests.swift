@@ -270,6 +270,16 @@ import Testing
         #expect(script.queue.held == [2])
     }
 
+    @Test func deletedProfilesDoNotComeBackFromARequestUnderWay() {
+        var script = Script()
+        script.track(1)
+        let request = script.after(50)[0]
+        script.queue.drop(profiles: [ProfileOrdinal(1)])
+        script.answer(request, .unavailable(message: "503"), status: 503)
+        #expect(script.queue.isIdle)
+        #expect(script.queue.persons.isEmpty)
+    }
+
     @Test func deletedProfilesAreForgotten() {
         var script = Script()
         script.track(1)
