@@ -244,6 +244,19 @@ export function builder(definition, catalogue, changed, options) {
   return root;
 }
 
+/** What is still missing in a definition, in words; null where it can be asked for. */
+export function incomplete(definition) {
+  for (const group of [...(definition.groups || []), ...(definition.exclude || [])]) {
+    for (const filter of group.filters) {
+      if (filter.name === "") return filter.kind === "attribute" ? "Choose a custom attribute." : "Choose a custom event.";
+      if (filter.id === "") return filter.kind === "segment" ? "Choose a segment." : "Choose a cohort.";
+      if (filter.value === "" || (Array.isArray(filter.value) && filter.value.length === 0)) return "Enter a value for " + filter.name + ".";
+      if (filter.property && filter.property.value === "") return "Enter a value for the property " + filter.property.name + ".";
+    }
+  }
+  return null;
+}
+
 /** The definition without what the server adds. */
 export function clean(definition) {
   return { apps: definition.apps || "all", join: definition.join || "AND", groups: definition.groups || [], exclude: definition.exclude || [] };

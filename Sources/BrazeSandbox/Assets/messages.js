@@ -1,5 +1,5 @@
 import { h, replace, link, get, api, head, card, empty, table, badge, button, field, number, count, time, live, attempt } from "./dom.js";
-import { builder, clean } from "./builder.js";
+import { builder, clean, incomplete } from "./builder.js";
 import { audiencePanel } from "./segments.js";
 
 const words = {
@@ -49,6 +49,8 @@ function editor(main, id, word) {
     async function preview() {
       if (!hasTarget()) {
         panel.fail(new Error("Choose a segment or add a filter."));
+      } else if (incomplete(message.filters)) {
+        panel.fail(new Error(incomplete(message.filters)));
       } else {
         try { panel.show(await api("POST", "/" + word.path + "/preview", body(), { limit: 20, offset: panel.offset() }), preview); } catch (error) { panel.fail(error); }
       }

@@ -1,5 +1,5 @@
 import { h, replace, link, get, api, head, card, empty, table, badge, button, field, number, count, time, live, attempt } from "./dom.js";
-import { builder, clean } from "./builder.js";
+import { builder, clean, incomplete } from "./builder.js";
 import { userTable, pager } from "./users.js";
 
 export function show(main, id) { return id ? editor(main, id === "new" ? null : id) : list(main); }
@@ -92,6 +92,8 @@ function editor(main, id) {
     const body = () => ({ ...clean(segment), id: id || undefined });
     async function preview() {
       const wanted = body();
+      const missing = incomplete(segment);
+      if (missing) return panel.fail(new Error(missing));
       try {
         const saved = panel.offset() > 0 && id;
         const page = saved ? await get("/segments/" + id + "/members", { offset: panel.offset(), limit: 20 })

@@ -55,7 +55,7 @@ function list(main) {
       const state = await get("/state");
       replace(result, empty("No users yet",
         h("p", null, "Users appear as soon as something calls this sandbox's REST API. Connect Muster to ", h("code", null, location.origin),
-          " with the key ", h("code", null, state.key || "–"), ", or try it from a terminal:"), firstCall(state.key)));
+          " with ", state.key ? ["the key ", h("code", null, state.key)] : h("a", { href: link("/settings") }, "a key of this workspace"), ", or try it from a terminal:"), firstCall(state.key)));
     } else {
       replace(result, h("p", { class: "sub" }, count(page.total, "user")), userTable(page.users),
         pager(offset, limit, page.total, (next) => { offset = next; load(); }));
@@ -124,16 +124,33 @@ function overview(user) {
       rows([["Token", token.token], ["App", token.app_id], ["Device", token.device_id]])))));
 }
 
-function engagement(user, main) {
-  const why = h("div");
+/** Says which criteria of a segment the user meets or misses. Kept between redraws, so that the answer stays. */
+function whyCard(user) {
+  const result = h("div");
+  const choice = h("select", { "aria-label": "Segment" });
+  get("/segments", { sizes: false }).then((page) => replace(choice, page.segments.filter((segment) => !segment.archived)
+    .map((segment) => h("option", { value: segment.id }, segment.name)))).catch(() => {});
+  async function ask() {
+    try {
+      const verdict = await api("POST", "/segments/" + choice.value + "/lookup", { user: user.braze_id });
+      replace(result, verdict.matches ? h("div", { class: "banner good" }, "In the segment: all criteria are met.")
+        : h("div", { class: "banner warn" }, "Not in the segment. Unmet criteria:", h("ul", null, verdict.unmet.map((text) => h("li", null, text)))));
+    } catch (error) {
+      replace(result, h("div", { class: "banner bad" }, error.message));
+    }
+  }
+  return card("Why (not) in a segment?", h("div", { class: "bar" }, choice, button("Explain", ask)), result);
+}
+
+function engagement(user, why) {
   const state = (name) => (user.fields.find((entry) => entry.name === name) || {}).value;
   return h("div", { class: "columns" },
     h("div", null, card("Segments containing this user",
       user.segments.length > 0
         ? h("ul", { class: "plain" }, user.segments.map((segment) => h("li", null, h("a", { href: link("/segments/" + segment.id) }, segment.name))))
         : user.segment_count > 0
-          ? empty("In none of " + count(user.segment_count, "segment"), "Open a segment and use User Lookup to see which criteria fail.")
-          : empty("No segments yet", h("a", { href: link("/segments/new") }, "Create a segment"))), why),
+          ? empty("In none of " + count(user.segment_count, "segment"), "Ask below which criteria fail.")
+          : empty("No segments yet", h("a", { href: link("/segments/new") }, "Create a segment"))), user.segment_count > 0 && why),
     h("div", null, card("Contact settings", rows([
       ["Email", user.email ? (state("email_subscribe") || "subscribed") : "no address"],
       ["Push", user.push_tokens.length ? count(user.push_tokens.length, "token") : "no token"],
@@ -160,6 +177,7 @@ function profile(main, id) {
   let tab = "Overview";
   const tabs = ["Overview", "Engagement", "API calls", "Raw JSON"];
   let user = null;
+  let why = null;
   const body = h("div");
   const opened = new Set();
   function draw() {
@@ -173,7 +191,7 @@ function profile(main, id) {
     h("div", { class: "tabs", role: "tablist" }, tabs.map((name) => h("button", {
       type: "button", role: "tab", "aria-selected": String(name === tab), class: name === tab ? "here" : "", onclick: () => { tab = name; draw(); },
     }, name))), body);
-    replace(body, tab === "Overview" ? overview(user) : tab === "Engagement" ? engagement(user) : tab === "API calls" ? calls(user)
+    replace(body, tab === "Overview" ? overview(user) : tab === "Engagement" ? engagement(user, why) : tab === "API calls" ? calls(user)
       : card("As /users/export/ids returns it", code(JSON.stringify(user.raw, null, 2))));
     for (const details of body.querySelectorAll("details")) {
       if (opened.has(details.closest("tr")?.firstChild?.textContent)) details.open = true;
@@ -187,6 +205,7 @@ function profile(main, id) {
   const watch = live(main, async () => {
     try {
       user = await get("/users/" + encodeURIComponent(id));
+      why ||= whyCard(user);
       draw();
     } catch (error) {
       replace(main, empty("This user is not here", h("p", null, error.message), h("a", { href: link("/users") }, "All users")));
