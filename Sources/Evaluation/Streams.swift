@@ -23,7 +23,7 @@ extension Evaluator {
         var latest = never
         if let parent = plan.parent, frame.row >= 0 {
             let start = parent.timestamp(frame.row)
-            earliest = max(earliest, start + max(plan.fromParent, 1))
+            earliest = max(earliest, start + plan.fromParent)
             if plan.toParent != never { latest = start + plan.toParent }
         }
         guard rows.count > 0, plan.fromAge <= plan.toAge else {

@@ -285,3 +285,18 @@ import Testing
         #expect(isMember())
     }
 }
+
+extension ConformanceTests {
+    @Test func `A filter that depends on the time flips at its exact instant`() throws {
+        var scenario = Scenario()
+        scenario.track("A", ["d": .string(Scenario.hour(2).description)], at: 1)
+        let query = "event('A').where(property('d').before_last(1 hours)).count() >= 1"
+        #expect(
+            try scenario.audience(query, at: Scenario.hour(1)) == Evaluation(value: false, changesAt: Scenario.hour(3)))
+        #expect(try scenario.audience(query, at: Scenario.hour(3)) == Evaluation(value: true))
+        let other = "event('A').where(property('d').within_next(1 hours)).count() >= 1"
+        #expect(
+            try scenario.audience(other, at: Scenario.hour(1))
+                == Evaluation(value: true, changesAt: Scenario.hour(2) + Scenario.millisecond))
+    }
+}

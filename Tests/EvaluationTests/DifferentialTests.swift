@@ -16,7 +16,7 @@ import Testing
     func `Evaluator and oracle agree, and no change comes before changesAt`(part: Int) {
         let isLong = ProcessInfo.processInfo.environment["MUSTER_LONG"] == "1"
         let base = ProcessInfo.processInfo.environment["MUSTER_SEED"].flatMap { UInt64($0) } ?? 20_261_124
-        let count = isLong ? 25_000 : 300
+        let count = isLong ? 25_000 : 500
         for number in 0..<count {
             let seed = base &+ UInt64(part) << 32 &+ UInt64(number)
             var generator = Generator(seed: seed)
@@ -65,7 +65,7 @@ struct Trial: CustomStringConvertible {
             if evaluation.value != expected { return "at \(now): \(evaluation.value), expected \(expected)" }
             let changesAt = evaluation.changesAt ?? end
             guard changesAt > now else { return "at \(now): changesAt \(changesAt) is not later" }
-            let between = instants.filter { $0 > now && $0 < changesAt }.shuffled(using: &random).prefix(6)
+            let between = instants.filter { $0 > now && $0 < changesAt }.shuffled(using: &random).prefix(8)
             for instant in between + [changesAt - .init(milliseconds: 1)] where instant > now {
                 let later = truth(instant)
                 if later != expected { return "at \(now): \(expected) until \(changesAt), but \(later) at \(instant)" }

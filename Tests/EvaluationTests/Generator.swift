@@ -15,11 +15,15 @@ struct World {
 
 struct Generator {
     var random: SeededRandom
+    /// The names of what happens in the world at hand: the fewer, the more happens of each.
+    private var names: [String] = []
+    /// Half hours in which everything happens: the fewer, the more of what follows is due to time alone.
+    private var halfHours = 20
 
     init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     static let start = Instant(milliseconds: 1_700_000_000_000)
-    static let events = ["A", "B", "C", "Page Viewed"]
+    static let events = ["A", "A", "A", "B", "B", "C", "Page Viewed"]
 
     // MARK: Worlds
 
@@ -34,6 +38,8 @@ struct Generator {
         // Most deeds are of those who are asked about; some are others'.
         var owners = users.flatMap(\.ordinals)
         if isAccount { owners += account.ordinals }
+        halfHours = random.pick([2, 6, 20])
+        names = random.pick([["A"], ["A", "B"], ["A", "A", "B", "B", "C"]])
         var deeds: [Deed] = []
         for number in 0..<random.below(16) {
             let owner = random.chance(85) ? random.pick(owners) : ProfileOrdinal(UInt32(random.below(21)))
@@ -58,14 +64,14 @@ struct Generator {
     }
 
     /// On a grid of half hours, sometimes a millisecond beside it.
-    mutating func time() -> Instant {
-        var milliseconds = Generator.start.milliseconds + Int64(random.below(20)) * 1_800_000
+    mutating func time(within halfHours: Int = 20) -> Instant {
+        var milliseconds = Generator.start.milliseconds + Int64(random.below(halfHours)) * 1_800_000
         if random.chance(15) { milliseconds += Int64(random.below(3) - 1) }
         return Instant(milliseconds: milliseconds)
     }
 
     private mutating func deed(_ number: Int, _ owner: ProfileOrdinal, isAccount: Bool) -> Deed {
-        var timestamp = time()
+        var timestamp = time(within: halfHours)
         var receivedAt = timestamp
         switch random.below(10) {
         case 0...4: receivedAt = timestamp + .seconds(Int64(random.below(3)))
@@ -88,7 +94,7 @@ struct Generator {
         return Deed(
             call: Call(
                 kind: kind, sourceID: random.pick(["web", "app", "shop"]), messageID: messageID,
-                event: kind == .track ? random.pick(["A", "A", "B", "B", "C"]) : nil, timestamp: timestamp,
+                event: kind == .track ? random.pick(names) : nil, timestamp: timestamp,
                 receivedAt: receivedAt, body: JSONValue.object(body).utf8),
             body: .object(body), profile: owner)
     }
@@ -126,7 +132,7 @@ struct Generator {
     private mutating func properties() -> JSONObject {
         var properties: JSONObject = [:]
         for key in ["n", "s", "v"] where random.chance(75) { properties[key] = scalarValue() }
-        if random.chance(50) { properties["d"] = dateValue() }
+        if random.chance(75) { properties["d"] = dateValue() }
         if random.chance(50) { properties["tags"] = .array((0..<random.below(4)).map { _ in scalarValue() }) }
         if random.chance(50) { properties["items"] = .array((0..<random.below(3)).map { _ in value() }) }
         if random.chance(40) { properties["o"] = value() }
@@ -194,7 +200,23 @@ struct Generator {
             ])
             return .comparison(.reduction(stream, .count), comparator)
         }
+        if random.chance(place == .top ? 20 : 40) { return relativeDate(place) }
         return .comparison(scalar(depth: depth, place: place), comparator(depth: depth, place: place))
+    }
+
+    /// A date that has its moments, also in the `where` of an event.
+    private mutating func relativeDate(_ place: Depth) -> Condition {
+        let date: Scalar =
+            switch place == .top ? 0 : random.below(4) {
+            case 0: .trait(PropertyPath(key: "birthday"))
+            case 1: .context(PropertyPath(key: "timestamp"))
+            default: .property(PropertyPath(key: "d"))
+            }
+        return .comparison(
+            date,
+            random.pick([
+                .withinLast(duration()), .withinNext(duration()), .beforeLast(duration()), .afterNext(duration()),
+            ]))
     }
 
     private mutating func scalar(depth: Int, place: Depth) -> Scalar {
@@ -288,7 +310,7 @@ struct Generator {
             stream.filters.append(.where(condition(depth: depth + 1, place: inner)))
         }
         if random.chance(10) { stream.filters.append(.excludingSources([random.pick(["web", "app", "other"])])) }
-        if random.chance(8) { stream.filters.append(.expiresAfter(duration())) }
+        if random.chance(place == .top ? 15 : 5) { stream.filters.append(.expiresAfter(duration())) }
         return EventStream(event: stream.event, filters: stream.filters.shuffled(using: &random))
     }
 
