@@ -30,7 +30,10 @@ public struct Cell: Sendable, Hashable {
     }
 
     @inlinable
-    init(number: Double) { bits = number.bitPattern }
+    init(number: Double) {
+        // One zero: what differs in its sign alone is the same value.
+        bits = number == 0 ? 0 : number.bitPattern
+    }
 
     public static let missing = Cell(.missing)
     public static let null = Cell(.null)
@@ -60,6 +63,8 @@ public final class ValueStore {
     private var listStarts: [Int] = [0]
     private var elements: [Cell] = []
     private(set) var messageIDs = MessageIDs()
+    /// Where the text of an array or object is put together.
+    private var scratch: [UInt8] = []
     private var lastMessage: (id: String, offset: Int64, reference: UInt64)?
 
     init() {}
@@ -68,6 +73,7 @@ public final class ValueStore {
 
     /// The code of a text, given now if no value has it yet: literals can be resolved before their values come.
     public func intern(_ text: String) -> UInt32 { strings.intern(text) }
+    func intern(_ text: UnsafeBufferPointer<UInt8>) -> UInt32 { strings.intern(text) }
 
     /// Keeps a message id; the rows of one call share it.
     func reference(messageID: String, offset: Int64) -> UInt64 {
@@ -77,25 +83,28 @@ public final class ValueStore {
         return reference
     }
 
-    func cell(_ value: JSONValue) -> Cell {
-        switch value {
+    func cell(_ value: JSONView) -> Cell {
+        switch value.kind {
         case .null: return .null
-        case .bool(let bool): return Cell(.boolean, code: bool ? 1 : 0)
-        case .number(let number):
+        case .bool: return Cell(.boolean, code: value.bool == true ? 1 : 0)
+        case .number:
+            guard let number = value.number else { return .null }
             guard number.exactText != nil || !number.double.isFinite else { return Cell(number: number.double) }
             exactNumbers.append(number)
             return Cell(.exactNumber, code: UInt32(exactNumbers.count - 1))
-        case .string(let string): return Cell(.string, code: strings.intern(string))
+        case .string: return Cell(.string, code: value.withText { strings.intern($0) } ?? 0)
         case .array: return Cell(.array, code: composite(value))
         case .object: return Cell(.object, code: composite(value))
         }
     }
 
-    private func composite(_ value: JSONValue) -> UInt32 {
-        value.utf8.withUnsafeBufferPointer { strings.intern($0) }
+    private func composite(_ value: JSONView) -> UInt32 {
+        scratch.removeAll(keepingCapacity: true)
+        CompactText.append(value, to: &scratch)
+        return scratch.withUnsafeBufferPointer { strings.intern($0) }
     }
 
-    func list(_ values: [JSONValue], hasNull: Bool) -> Cell {
+    func list(_ values: [JSONView], hasNull: Bool) -> Cell {
         for value in values { elements.append(cell(value)) }
         if hasNull { elements.append(.null) }
         listStarts.append(elements.count)

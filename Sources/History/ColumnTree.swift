@@ -10,10 +10,20 @@ struct Column {
     /// The last part of the path: a code of the pool, or `ColumnTree.elements`.
     let key: UInt32
     let parent: Int
+    /// Columns one step further, in the order in which they appeared.
+    var children: [Int] = []
+    /// Where this one stands among its parent's children.
+    let place: Int
+
+    func isSet(_ row: Int) -> Bool { row < cells.count && cells[row] != .missing }
 
     mutating func set(_ cell: Cell, row: Int) {
-        if cells.count < row { cells.append(contentsOf: repeatElement(.missing, count: row - cells.count)) }
-        cells.append(cell)
+        if row < cells.count {
+            cells[row] = cell
+        } else {
+            if cells.count < row { cells.append(contentsOf: repeatElement(.missing, count: row - cells.count)) }
+            cells.append(cell)
+        }
         count += 1
     }
 
@@ -31,7 +41,7 @@ struct ColumnTree {
     static let root = 0
     static let maximumPaths = 1000
 
-    private(set) var columns: [Column] = [Column(key: 0, parent: 0)]
+    private(set) var columns: [Column] = [Column(key: 0, parent: 0, place: 0)]
     private var children: [UInt64: Int] = [:]
 
     /// Changes whenever a lookup that failed could succeed.
@@ -86,113 +96,108 @@ struct ColumnTree {
         let edge = ColumnTree.edge(parent, key)
         if let child = children[edge] { return child }
         guard !isFull else { return nil }
-        columns.append(Column(key: key, parent: parent))
-        children[edge] = columns.count - 1
-        return columns.count - 1
+        let child = columns.count
+        columns.append(Column(key: key, parent: parent, place: columns[parent].children.count))
+        columns[parent].children.append(child)
+        children[edge] = child
+        return child
     }
 
-    /// Writes a value and everything inside of it. Returns how many values found no room.
-    mutating func write(_ value: JSONValue, column: Int, row: Int, store: ValueStore) -> Int {
+    /// The child for a member's name. Events of one name mostly have their members in the same order, so the child at
+    /// `guess` is tried first, and `guess` moves on.
+    private mutating func child(
+        of parent: Int, name: UnsafeBufferPointer<UInt8>, guess: inout Int, store: ValueStore
+    ) -> Int? {
+        if guess < columns[parent].children.count {
+            let expected = columns[parent].children[guess]
+            if columns[expected].key != ColumnTree.elements, store.strings.isText(columns[expected].key, name) {
+                guess += 1
+                return expected
+            }
+        }
+        // A full tree takes no new names, so it must not make the pool keep them.
+        guard let key = isFull ? store.strings.find(name) : store.intern(name) else { return nil }
+        guard let child = child(of: parent, key: key) else { return nil }
+        guess = columns[child].place + 1
+        return child
+    }
+
+    /// What a write came upon.
+    struct Findings {
+        /// Values that found no room.
+        var dropped = 0
+        /// An object has the same name twice: the last one counts, so all must be written again from a cleaned text.
+        var hasRepeatedName = false
+    }
+
+    /// Writes a value and everything inside of it.
+    mutating func write(_ value: JSONView, column: Int, row: Int, store: ValueStore, _ findings: inout Findings) {
+        guard !columns[column].isSet(row) else { return findings.hasRepeatedName = true }
         let cell = store.cell(value)
         columns[column].set(cell, row: row)
         columns[column].observe(cell)
-        switch value {
-        case .object(let object): return write(members: object, column: column, row: row, store: store)
-        case .array(let array):
-            guard !array.isEmpty else { return 0 }
-            guard let elements = child(of: column, key: ColumnTree.elements) else { return 1 }
-            return write(elements: ElementValues(array), column: elements, row: row, store: store)
-        default: return 0
+        switch value.kind {
+        case .object: write(members: value, column: column, row: row, store: store, &findings)
+        case .array:
+            let array = ElementValues(value)
+            guard !array.isEmpty else { return }
+            guard let elements = child(of: column, key: ColumnTree.elements) else { return findings.dropped += 1 }
+            write(elements: array, column: elements, row: row, store: store, &findings)
+        default: break
         }
     }
 
-    mutating func write(members object: JSONObject, column: Int, row: Int, store: ValueStore) -> Int {
-        var dropped = 0
+    mutating func write(
+        members object: JSONView, column: Int, row: Int, store: ValueStore, _ findings: inout Findings
+    ) {
+        var guess = 0
         for (key, value) in object.members {
-            // A full tree takes no new keys, so it must not make the pool keep them.
-            if let code = isFull ? store.strings.find(key) : store.intern(key), let child = child(of: column, key: code)
-            {
-                dropped += write(value, column: child, row: row, store: store)
+            let found: Int?? = key.withText { child(of: column, name: $0, guess: &guess, store: store) }
+            if case .some(.some(let child)) = found {
+                write(value, column: child, row: row, store: store, &findings)
             } else {
-                dropped += 1
+                findings.dropped += 1
             }
         }
-        return dropped
+    }
+
+    /// Writes a value under a name at the top.
+    mutating func write(_ value: JSONView, name: StaticString, row: Int, store: ValueStore, _ findings: inout Findings)
+    {
+        var guess = Int.max
+        let text = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        if let child = child(of: ColumnTree.root, name: text, guess: &guess, store: store) {
+            write(value, column: child, row: row, store: store, &findings)
+        } else {
+            findings.dropped += 1
+        }
     }
 
     /// Writes the values that a path with `$` leads to. Values that are null are noted once: a row takes no more room
     /// than its JSON however many keys its elements have between them.
-    private mutating func write(elements: ElementValues, column: Int, row: Int, store: ValueStore) -> Int {
+    private mutating func write(
+        elements: ElementValues, column: Int, row: Int, store: ValueStore, _ findings: inout Findings
+    ) {
         let list = store.list(elements.values, hasNull: elements.hasNull)
         columns[column].set(list, row: row)
         for cell in store.elements(of: list) { columns[column].observe(cell) }
-        var dropped = 0
-        for (key, values) in elements.children(store) {
+        guard elements.hasContainers else { return }
+        for (key, values) in elements.children(store, isFull: isFull, &findings) {
             if let child = child(of: column, key: key) {
-                dropped += write(elements: values, column: child, row: row, store: store)
+                write(elements: values, column: child, row: row, store: store, &findings)
             } else {
-                dropped += 1
+                findings.dropped += 1
             }
         }
-        return dropped
     }
 
     mutating func scrub(row: Int) {
-        for column in columns.indices where row < columns[column].cells.count {
+        for column in columns.indices where columns[column].isSet(row) {
             let cell = columns[column].cells[row]
-            guard cell != .missing else { continue }
             columns[column].cells[row] = .missing
             columns[column].count -= 1
             columns[column].samples.removeAll { $0 == cell || cell.kind == .list }
         }
-    }
-}
-
-/// What a path with `$` leads to.
-private struct ElementValues {
-    var values: [JSONValue] = []
-    var hasNull = false
-
-    init() {}
-
-    init(_ array: [JSONValue]) {
-        for element in array { append(element) }
-    }
-
-    mutating func append(_ value: JSONValue) {
-        if case .null = value { hasNull = true } else { values.append(value) }
-    }
-
-    /// The same one step further, for each key and for `$`, in the order in which they appear.
-    func children(_ store: ValueStore) -> [(key: UInt32, values: ElementValues)] {
-        var children: [(key: UInt32, values: ElementValues)] = []
-        var places: [UInt32: Int] = [:]
-        // How many of `values` led somewhere, per child: the others are null there.
-        var counts: [Int] = []
-        func add(_ key: UInt32, _ values: [JSONValue]) {
-            let place: Int
-            if let known = places[key] {
-                place = known
-            } else {
-                place = children.count
-                places[key] = place
-                children.append((key, ElementValues()))
-                counts.append(0)
-            }
-            for value in values { children[place].values.append(value) }
-            counts[place] += 1
-        }
-        for value in values {
-            switch value {
-            case .object(let object): for (key, value) in object.members { add(store.intern(key), [value]) }
-            case .array(let array) where !array.isEmpty: add(ColumnTree.elements, array)
-            default: break
-            }
-        }
-        for place in children.indices where hasNull || counts[place] < values.count {
-            children[place].values.hasNull = true
-        }
-        return children
     }
 }
 

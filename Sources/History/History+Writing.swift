@@ -7,7 +7,7 @@ extension History {
     /// Properties stand under their dotted paths. The name of a page or screen is found as `name` and as `page_name` or
     /// `screen_name` too (spec: engage §0.3).
     /// - Parameter body: `call.body`, parsed.
-    public func insertEvent(_ call: Call, body: JSONValue, offset: Int64, profile: ProfileOrdinal) -> HistoryChange {
+    public func insertEvent(_ call: Call, body: JSONView, offset: Int64, profile: ProfileOrdinal) -> HistoryChange {
         guard let name = call.eventName else {
             return HistoryChange(outcome: .nothingToInsert, placedAt: call.timestamp)
         }
@@ -16,13 +16,15 @@ extension History {
         let id = eventID(name)
         let table = table(id)
         let row = append(call, to: table, placedAt: change.placedAt, offset: offset, profile: profile)
-        let properties = History.properties(of: call, body)
-        table.write(.value, row: row) {
-            $0.write(members: properties, column: ColumnTree.root, row: row, store: store)
+        write(body, .value, of: table, row) { body, tree, findings in
+            if let properties = body["properties"], properties.kind == .object {
+                tree.write(members: properties, column: ColumnTree.root, row: row, store: self.store, &findings)
+            }
+            if call.kind != .track { self.writeName(body, of: call, &tree, row: row, &findings) }
         }
-        if let context = body["context"]?.object {
-            table.write(.context, row: row) {
-                $0.write(members: context, column: ColumnTree.root, row: row, store: store)
+        if let context = body["context"], context.kind == .object {
+            write(context, .context, of: table, row) { context, tree, findings in
+                tree.write(members: context, column: ColumnTree.root, row: row, store: self.store, &findings)
             }
         }
         ProfileIndex.insert(row: row, of: id.rawValue, table, into: &profiles[Int(profile.rawValue)].events)
@@ -32,20 +34,34 @@ extension History {
 
     /// Adds a row per top-level key of the call's `traits` to a profile: for identify calls the person's, for group
     /// calls the account's. A null value is a removal (spec: collection §4.8).
-    public func insertTraits(_ call: Call, body: JSONValue, offset: Int64, profile: ProfileOrdinal) -> HistoryChange {
-        guard call.kind == .identify || call.kind == .group, let traits = body["traits"]?.object, !traits.isEmpty
-        else { return HistoryChange(outcome: .nothingToInsert, placedAt: call.timestamp) }
+    public func insertTraits(_ call: Call, body: JSONView, offset: Int64, profile: ProfileOrdinal) -> HistoryChange {
+        guard call.kind == .identify || call.kind == .group, let traits = body["traits"], traits.kind == .object else {
+            return HistoryChange(outcome: .nothingToInsert, placedAt: call.timestamp)
+        }
         var change = place(call, body)
         guard change.outcome == .inserted else { return change }
+        // A repeated key counts once, with its last value.
+        var places: [TraitID: Int] = [:]
+        var values: [JSONView] = []
         for (key, value) in traits.members {
-            let id = traitID(key)
+            guard let code = key.withText({ store.intern($0) }) else { continue }
+            let id = TraitID(self.traits.number(code, store))
+            if let place = places[id] {
+                values[place] = value
+            } else {
+                places[id] = values.count
+                values.append(value)
+                change.traits.append(id)
+            }
+        }
+        if values.isEmpty { change.outcome = .nothingToInsert }
+        for (id, value) in zip(change.traits, values) {
             let table = table(id)
             let row = append(call, to: table, placedAt: change.placedAt, offset: offset, profile: profile)
-            table.write(.value, row: row) {
-                $0.write(value, column: ColumnTree.root, row: row, store: store)
+            write(value, .value, of: table, row) { value, tree, findings in
+                tree.write(value, column: ColumnTree.root, row: row, store: self.store, &findings)
             }
             ProfileIndex.insert(row: row, of: id.rawValue, table, into: &profiles[Int(profile.rawValue)].traits)
-            change.traits.append(id)
         }
         return change
     }
@@ -64,8 +80,25 @@ extension History {
         }
     }
 
-    private func place(_ call: Call, _ body: JSONValue) -> HistoryChange {
-        guard case .object = body else {
+    /// Writes below a root of a row. Where an object has a name twice, everything below the root is written again from a
+    /// text in which each name stands once, with its last value.
+    private func write(
+        _ view: JSONView, _ root: Table.Root, of table: Table, _ row: Table.Row,
+        _ body: (JSONView, inout ColumnTree, inout ColumnTree.Findings) -> Void
+    ) {
+        table.write(root, row: row) { tree, findings in
+            body(view, &tree, &findings)
+            guard findings.hasRepeatedName, let cleaned = try? JSONDocument(parsing: JSONValue(view).utf8) else {
+                return
+            }
+            tree.scrub(row: row)
+            findings = ColumnTree.Findings()
+            body(cleaned.root, &tree, &findings)
+        }
+    }
+
+    private func place(_ call: Call, _ body: JSONView) -> HistoryChange {
+        guard body.kind == .object else {
             unreadable += 1
             return HistoryChange(outcome: .unreadable, placedAt: call.timestamp)
         }
@@ -91,18 +124,16 @@ extension History {
                 messageID: store.reference(messageID: call.messageID, offset: offset)))
     }
 
-    private static func properties(of call: Call, _ body: JSONValue) -> JSONObject {
-        var properties = body["properties"]?.object ?? JSONObject()
-        let alias: String
-        switch call.kind {
-        case .page: alias = "page_name"
-        case .screen: alias = "screen_name"
-        default: return properties
+    /// The name of a page or screen, also where it came outside of the properties.
+    private func writeName(
+        _ body: JSONView, of call: Call, _ tree: inout ColumnTree, row: Table.Row, _ findings: inout ColumnTree.Findings
+    ) {
+        func text(_ view: JSONView?) -> JSONView? { view?.withText { !$0.isEmpty } == true ? view : nil }
+        let properties = body["properties"]
+        guard let name = text(body["name"]) ?? text(properties?["name"]) else { return }
+        let alias: StaticString = call.kind == .page ? "page_name" : "screen_name"
+        for key in ["name", alias] where properties?[key] == nil {
+            tree.write(name, name: key, row: row, store: store, &findings)
         }
-        func name(_ value: JSONValue?) -> JSONValue? { value?.string.flatMap { $0.isEmpty ? nil : .string($0) } }
-        guard let name = name(body["name"]) ?? name(properties["name"]) else { return properties }
-        if properties[alias] == nil { properties[alias] = name }
-        if properties["name"] == nil { properties["name"] = name }
-        return properties
     }
 }

@@ -72,7 +72,10 @@ struct NamedTables {
     private var numbers: [UInt32: UInt32] = [:]
 
     mutating func number(_ name: String, _ store: ValueStore) -> UInt32 {
-        let code = store.intern(name)
+        number(store.intern(name), store)
+    }
+
+    mutating func number(_ code: UInt32, _ store: ValueStore) -> UInt32 {
         if let number = numbers[code] { return number }
         let number = UInt32(tables.count)
         tables.append(Table(name: code, store: store))

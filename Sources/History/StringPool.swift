@@ -37,7 +37,20 @@ public struct StringPool {
     /// The code of a text that was interned before.
     public func find(_ text: String) -> UInt32? {
         var text = text
-        return text.withUTF8 { find($0, hash: StringPool.hash($0)) }
+        return text.withUTF8 { find($0) }
+    }
+
+    func find(_ text: UnsafeBufferPointer<UInt8>) -> UInt32? { find(text, hash: StringPool.hash(text)) }
+
+    /// Whether a code is that of a text.
+    func isText(_ code: UInt32, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        withBytes(code) { StringPool.equal($0, text) }
+    }
+
+    private static func equal(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard left.count == right.count else { return false }
+        for index in 0..<left.count where left[index] != right[index] { return false }
+        return true
     }
 
     public func string(_ code: UInt32) -> String {
@@ -63,7 +76,7 @@ public struct StringPool {
         var slot = Int(high) & mask
         while slots[slot] != 0 {
             let code = slots[slot] - 1
-            if hashes[Int(code)] == high, withBytes(code, { $0.elementsEqual(text) }) { return code }
+            if hashes[Int(code)] == high, isText(code, text) { return code }
             slot = (slot + 1) & mask
         }
         return nil

@@ -114,12 +114,14 @@ public final class Table {
         return timestamps.count - 1
     }
 
-    /// Adds to what the columns hold; a root is written at most once per row.
-    func write(_ root: Root, row: Row, _ body: (inout ColumnTree) -> Int) {
+    /// Adds what a call says below a root to the columns; a root is written at most once per row.
+    func write(_ root: Root, row: Row, _ body: (inout ColumnTree, inout ColumnTree.Findings) -> Void) {
+        var findings = ColumnTree.Findings()
         switch root {
-        case .value: valuesOverPathLimit += body(&values)
-        case .context: valuesOverPathLimit += body(&context)
+        case .value: body(&values, &findings)
+        case .context: body(&context, &findings)
         }
+        valuesOverPathLimit += findings.dropped
     }
 
     func scrub(row: Row) {

@@ -44,6 +44,24 @@ public struct JSONView: Sendable {
         }
     }
 
+    /// Hands over the UTF-8 of the decoded string, without making a `String`; `nil` where this is none.
+    @inlinable
+    public func withText<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result? {
+        guard kind == .string else { return nil }
+        guard let content = plainTextSpan else {
+            guard var decoded = string else { return nil }
+            return decoded.withUTF8(body)
+        }
+        return document.bytes.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[content])) }
+    }
+
+    /// Where the text of a string without escapes stands, quotes left out; `nil` for anything else.
+    public var plainTextSpan: Range<Int>? {
+        let node = node
+        guard node.kind == .string, node.flags & JSONNode.escaped == 0 else { return nil }
+        return Int(node.start) + 1..<Int(node.end) - 1
+    }
+
     /// The number with its digits kept.
     public var number: JSONNumber? {
         guard kind == .number else { return nil }

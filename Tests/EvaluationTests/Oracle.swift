@@ -144,7 +144,7 @@ struct Oracle {
         case .trait(let path):
             guard case .key(let key)? = path.components.first else { return [.json(.null)] }
             return resolve(trait(key, place.owner), path.components.dropFirst()).map { .json($0) }
-        case .reduction(let stream, let reducer): return [.json(reduce(occurrences(stream, place), reducer))]
+        case .reduction(let stream, let reducer): return [reduce(occurrences(stream, place), reducer)]
         }
     }
 
@@ -241,7 +241,7 @@ struct Oracle {
 
     // MARK: Reducers
 
-    private func reduce(_ deeds: [Deed], _ reducer: Reducer) -> JSONValue {
+    private func reduce(_ deeds: [Deed], _ reducer: Reducer) -> Value {
         func found(_ field: Field) -> [[Value]] {
             deeds.map { deed in
                 let values: [Value]
@@ -260,24 +260,25 @@ struct Oracle {
             }
         }
         switch reducer {
-        case .count: return .number(deeds.count)
+        case .count: return .json(.number(deeds.count))
         case .sum(let field):
             let numbers = numbers(field)
-            return numbers.isEmpty ? .null : .number(rounded(numbers.reduce(0) { $0 + $1.1 }))
+            return .json(numbers.isEmpty ? .null : .number(rounded(numbers.reduce(0) { $0 + $1.1 })))
         case .average(let field):
             let numbers = numbers(field)
-            return numbers.isEmpty ? .null : .number(rounded(numbers.reduce(0) { $0 + $1.1 } / Double(numbers.count)))
+            let mean = numbers.reduce(0) { $0 + $1.1 } / Double(max(numbers.count, 1))
+            return .json(numbers.isEmpty ? .null : .number(rounded(mean)))
         case .minimum(let field, let type) where type == nil || type == .number:
-            return numbers(field).min { $0.1 < $1.1 }?.0 ?? .null
+            return .json(numbers(field).min { $0.1 < $1.1 }?.0 ?? .null)
         case .maximum(let field, let type) where type == nil || type == .number:
             // `max` gives the last of equal ones; the first is wanted.
-            return numbers(field).reversed().max { $0.1 < $1.1 }?.0 ?? .null
+            return .json(numbers(field).reversed().max { $0.1 < $1.1 }?.0 ?? .null)
         case .minimum(let field, _):
-            return .string(orNull: found(field).joined().compactMap(\.string).min(by: precedes))
+            return .json(.string(orNull: found(field).joined().compactMap(\.string).min(by: precedes)))
         case .maximum(let field, _):
-            return .string(orNull: found(field).joined().compactMap(\.string).max(by: precedes))
-        case .first(let field): return found(field).joined().first?.json ?? .null
-        case .last(let field): return Array(found(field).joined()).last?.json ?? .null
+            return .json(.string(orNull: found(field).joined().compactMap(\.string).max(by: precedes)))
+        case .first(let field): return found(field).joined().first ?? .json(.null)
+        case .last(let field): return Array(found(field).joined()).last ?? .json(.null)
         case .mode(let field, let type, let minimumFrequency):
             let isPlural = Scalar.field(field).isPlural
             let values: [Value] =
@@ -290,11 +291,11 @@ struct Oracle {
                 let count = values.count { $0.string?.bytes == value.string?.bytes }
                 if count >= minimumFrequency, count > best?.count ?? 0 { best = (value, count) }
             }
-            return best?.value.json ?? .null
+            return best?.value ?? .json(.null)
         case .unique(let field):
             let distinct = distinct(Array(found(field).joined()))
-            return distinct.isEmpty ? .null : .array(distinct.map(\.json))
-        case .uniqueCount(let field): return .number(distinct(Array(found(field).joined())).count)
+            return .json(distinct.isEmpty ? .null : .array(distinct.map(\.json)))
+        case .uniqueCount(let field): return .json(.number(distinct(Array(found(field).joined())).count))
         }
     }
 

@@ -173,3 +173,72 @@ import Testing
         #expect(pool.find("unknown") == nil)
     }
 }
+
+@Suite struct TapeTests {
+    /// A call whose body is written by hand, as a client could send it.
+    private func insert(_ body: String, kind: Call.Kind = .track, into history: History, offset: Int64 = 1) throws
+        -> HistoryChange
+    {
+        let call = Call(
+            kind: kind, sourceID: "web", messageID: "m\(offset)", event: kind == .track ? "A" : nil,
+            timestamp: TestHistory.at(Int(offset)), receivedAt: TestHistory.at(Int(offset)), body: Array(body.utf8))
+        let document = try JSONDocument(parsing: body)
+        return kind == .track
+            ? history.insertEvent(call, body: document.root, offset: offset, profile: ProfileOrdinal(0))
+            : history.insertTraits(call, body: document.root, offset: offset, profile: ProfileOrdinal(0))
+    }
+
+    private func value(_ path: [ColumnPath.Component], in history: History) -> JSONValue? {
+        let table = history.table(history.eventID("A"))
+        return table.column(.value, ColumnPath(path)).map {
+            history.store.json(table.cell(.value, column: $0, row: table.rowCount - 1))
+        }
+    }
+
+    @Test func `Of a repeated name the last value counts, and nothing of the first is left`() throws {
+        let history = History()
+        _ = try insert(
+            #"{"properties":{"o":{"x":1,"y":2},"v":1,"o":{"x":3,"x":4},"l":[{"k":1,"k":2},{"k":3}],"v":"last"}}"#,
+            into: history)
+        #expect(value([.key("v")], in: history) == "last")
+        #expect(value([.key("o")], in: history) == ["x": 4])
+        #expect(value([.key("o"), .key("x")], in: history) == 4)
+        #expect(value([.key("o"), .key("y")], in: history) == .some(.null))
+        #expect(value([.key("l"), .elements, .key("k")], in: history) == [2, 3])
+        let paths = history.eventCatalogue[0].properties.filter { !$0.path.hasPrefix("o.y") }
+        #expect(paths.map(\.count).allSatisfy { $0 == 1 })
+
+        let change = try insert(
+            #"{"traits":{"plan":"a","age":1,"plan":"b"}}"#, kind: .identify, into: history, offset: 2)
+        #expect(change.traits.map(history.traitKey) == ["plan", "age"])
+        #expect(history.traits(of: [ProfileOrdinal(0)], at: .distantFuture).map(\.value) == [1, "b"])
+    }
+
+    @Test func `Names in another order, escapes and spaces make no difference`() throws {
+        let history = History()
+        for (offset, body) in [
+            #"{"properties":{"a":1,"b":{"c":"é\n","d":[1.50, -0]}}}"#,
+            #"{ "properties" : { "b" : { "c" : "\u00e9\n" , "d" : [ 1.5 ,0 ] } , "\u0061" : 1.0 } }"#,
+        ].enumerated() {
+            _ = try insert(body, into: history, offset: Int64(offset + 1))
+            #expect(value([.key("a")], in: history) == 1)
+            #expect(value([.key("b"), .key("c")], in: history) == "é\n")
+            #expect(value([.key("b")], in: history) == ["c": "é\n", "d": [1.5, 0]])
+        }
+        // Equal values are one text, however they were written.
+        #expect(history.eventCatalogue[0].properties.map(\.samples.count) == [1, 1, 1, 1, 2])
+    }
+
+    @Test func `Compact text is the text of the tree`() throws {
+        let texts = [
+            #" [ 1 , 1.0 , 10e2, -0, 0, 007 ]"#, #"{"a":{"b":[true,false,null,"\u0041\"\\\/\t\u0001é"]},"":{}}"#,
+            #"[123456789012345, 1234567890123456, 9007199254740993, 0.1, 1e400, -5, -5.50, 1E+2]"#, "[[],[[]],{}]",
+        ]
+        for text in texts {
+            guard let document = try? JSONDocument(parsing: text) else { continue }
+            var bytes: [UInt8] = []
+            CompactText.append(document.root, to: &bytes)
+            #expect(bytes == JSONValue(document.root).utf8, "\(text)")
+        }
+    }
+}
