@@ -61,6 +61,7 @@ export function destinationForm(kind, destination, save, action) {
     } catch (error) {
       replace(result, notice('bad', 'Not tested.', error.message));
     }
+    result.scrollIntoView({ block: 'nearest' });
   }));
   const submit = h('button', { type: 'submit', class: 'button primary' }, action);
   draw();
@@ -75,6 +76,7 @@ export function destinationForm(kind, destination, save, action) {
         refused = error instanceof ApiError ? error : null;
         draw();
         replace(result, notice('bad', 'Not saved.', error.message));
+        result.scrollIntoView({ block: 'nearest' });
       }
       submit.disabled = false;
     },

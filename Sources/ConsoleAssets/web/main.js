@@ -87,6 +87,7 @@ let leave = () => {};
 async function open() {
   leave();
   openMenu(false);
+  watch();
   const [path, search = ''] = location.hash.replace(/^#\/?/, '').split('?');
   let segments;
   try {
@@ -166,7 +167,9 @@ async function watch() {
     setServerTime(status.now);
     clock.hidden = !status.testClock;
     clock.textContent = status.testClock ? `Test clock: ${status.now.slice(0, 16).replace('T', ' ')} UTC` : '';
-    replace(banner, (status.notices ?? []).map((item) =>
+    // A page about the thing itself says it in its own words.
+    const elsewhere = (status.notices ?? []).filter((item) => !item.href || !location.hash.startsWith(item.href.replace(/\/settings$/, '')));
+    replace(banner, elsewhere.map((item) =>
       notice(item.level, item.title, item.message, item.href ? [h('a', { class: 'button plain', href: item.href }, 'Show')] : [])));
   } catch (error) {
     replace(banner, notice('bad', 'No connection to the server.', `${error.message} Trying again every few seconds.`));
