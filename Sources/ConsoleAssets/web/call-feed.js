@@ -18,6 +18,8 @@ export function callFeed(sources, context, { only = null } = {}) {
   let state = '';
   let selected = null;
   const list = h('ol', { class: 'feed', 'aria-label': 'Calls' }, h('li', null, loading()));
+  // Which call a row is about, so that the focus stays with it when new ones come in above.
+  const buttons = new WeakMap();
   const detail = h('div', { class: 'stack' });
   const pause = button('Pause', () => {
     live = !live;
@@ -39,11 +41,19 @@ export function callFeed(sources, context, { only = null } = {}) {
         ? 'Waiting for calls. Send one and it appears within two seconds.' : 'No call matches.')));
       return;
     }
-    replace(list, shown.slice(0, 200).map((call) => h('li', null, h('button', {
+    const focused = document.activeElement ? buttons.get(document.activeElement) : undefined;
+    replace(list, shown.slice(0, 200).map((call) => h('li', null, row(call))));
+    if (focused) [...list.querySelectorAll('button')].find((node) => buttons.get(node) === focused)?.focus({ preventScroll: true });
+  }
+
+  function row(call) {
+    const node = h('button', {
       type: 'button', 'aria-pressed': String(call === selected), onclick: () => choose(call),
     }, h('span', { class: call.state === 'Rejected' ? 'bad' : 'good', title: call.state }, icon(call.state === 'Rejected' ? 'cross' : 'check')),
     h('span', { class: 'type' }, call.type ?? '?'),
-    h('span', { class: 'title' }, call.title, call.reason && h('span', { class: 'sub bad' }, call.reason)), clockTime(call.receivedAt)))));
+    h('span', { class: 'title' }, call.title, call.reason && h('span', { class: 'sub bad' }, call.reason)), clockTime(call.receivedAt));
+    buttons.set(node, call);
+    return node;
   }
 
   function choose(call) {

@@ -46,6 +46,13 @@ export function replace(element, ...children) {
   return element;
 }
 
+/** Whether somebody is at work inside an element: has the focus or marks text there. Then it must not be drawn anew. */
+export function inUse(element) {
+  const selection = document.getSelection();
+  return element.contains(document.activeElement)
+    || (selection !== null && !selection.isCollapsed && element.contains(selection.anchorNode));
+}
+
 let lastId = 0;
 
 /** An id for `for`, `list` and `aria-…`. */

@@ -1,7 +1,7 @@
 // The frame around the pages: navigation, addresses, and what is always in view.
 
 import { api } from './api.js';
-import { h, replace } from './dom.js';
+import { h, inUse, replace } from './dom.js';
 import { setServerTime } from './format.js';
 import { icon } from './icons.js';
 import { failure, loading, notice } from './widgets.js';
@@ -169,7 +169,7 @@ async function watch() {
     clock.textContent = status.testClock ? `Test clock: ${status.now.slice(0, 16).replace('T', ' ')} UTC` : '';
     // A page about the thing itself says it in its own words.
     const elsewhere = (status.notices ?? []).filter((item) => !item.href || !location.hash.startsWith(item.href.replace(/\/settings$/, '')));
-    replace(banner, elsewhere.map((item) =>
+    if (!inUse(banner)) replace(banner, elsewhere.map((item) =>
       notice(item.level, item.title, item.message, item.href ? [h('a', { class: 'button plain', href: item.href }, 'Show')] : [])));
   } catch (error) {
     replace(banner, notice('bad', 'No connection to the server.', `${error.message} Trying again every few seconds.`));

@@ -1,6 +1,6 @@
 // The parts that pages are put together from.
 
-import { freshId, h, replace } from './dom.js';
+import { freshId, h, inUse, replace } from './dom.js';
 import { icon } from './icons.js';
 
 /** The head of a page: where it stands, its name, what can be done. */
@@ -82,36 +82,50 @@ export function pagedList(load, show, empty) {
   const foot = h('div', { class: 'pager' });
   const back = [];
   let current = null;
+  let shown = '';
+  let turn = 0;
 
-  async function open(cursor) {
-    body.setAttribute('aria-busy', 'true');
+  async function open(cursor, inBackground = false) {
+    if (!inBackground) {
+      turn += 1;
+      body.setAttribute('aria-busy', 'true');
+    }
+    const mine = turn;
     let answer;
     try {
       answer = await load(cursor);
     } catch (error) {
-      if (error.name !== 'AbortError') replace(body, failure(error));
+      if (error.name !== 'AbortError' && !inBackground) replace(body, failure(error));
       body.removeAttribute('aria-busy');
       return;
     }
+    // Another page was asked for in the meantime.
+    if (mine !== turn) return;
     current = cursor;
     body.removeAttribute('aria-busy');
+    // Only what changed is drawn, and nothing while somebody is at it.
+    const content = JSON.stringify(answer);
+    if (inBackground && (content === shown || inUse(body) || inUse(foot))) return;
+    shown = content;
     replace(body, answer.rows.length > 0 ? show(answer.rows) : empty());
     const next = answer.pagination?.next;
     const total = answer.pagination?.totalEntries;
+    const isTurning = foot.contains(document.activeElement);
     replace(foot,
       total !== undefined && h('span', { class: 'quiet' }, `${total.toLocaleString('en-US')} in all`),
       (back.length > 0 || next) && [
         button('Previous', () => open(back.pop() ?? null), { disabled: back.length === 0 }),
         button('Next', () => { back.push(current); open(next); }, { disabled: !next }),
       ]);
+    if (isTurning) [...foot.querySelectorAll('button:not(:disabled)')].at(-1)?.focus();
   }
 
   const ready = open(null);
   return {
     node: h('div', null, body, foot),
     ready,
-    /** Reads the page in view again. */
-    refresh: () => open(current),
+    /** Reads the page in view again, without disturbing anybody who is at it. */
+    refresh: () => open(current, true),
     /** Starts over: the filter has changed. */
     restart: () => { back.length = 0; return open(null); },
   };

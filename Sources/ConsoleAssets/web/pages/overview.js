@@ -2,7 +2,7 @@
 
 import { api, space } from '../api.js';
 import { columns } from '../charts.js';
-import { h, replace } from '../dom.js';
+import { h, inUse, replace } from '../dom.js';
 import { bytes, count, duration, number, time } from '../format.js';
 import { icon } from '../icons.js';
 import { card, figure, linkButton, pageHead, status as statusBadge, table } from '../widgets.js';
@@ -16,6 +16,7 @@ export async function overviewPage(context) {
       api.get('/destinations', context.signal), api.get(`${space}/audiences?count=200`, context.signal),
       api.get(`${space}/computed-traits?count=200`, context.signal),
     ]);
+    if (inUse(body)) return;
     replace(body, firstSteps(status, sources, destinations, [...audiences, ...computedTraits]), flow(status),
       h('div', { class: 'halves' }, biggest(audiences), ends(sources, destinations)), installation(status));
   }
