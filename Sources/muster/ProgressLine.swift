@@ -11,7 +11,7 @@ final class ProgressLine: Sendable {
 
     private let what: String
     private let unit: String
-    private let startedAt = ProgressLine.seconds()
+    private let startedAt = ContinuousClock.now
     private let isTerminal = isatty(2) == 1
     private let state = Mutex(State())
 
@@ -21,12 +21,11 @@ final class ProgressLine: Sendable {
     }
 
     func show(done: Int64, total: Int64) {
-        let now = Self.seconds()
-        let elapsed = now - startedAt
+        let elapsed = (ContinuousClock.now - startedAt) / .seconds(1)
         let interval = isTerminal ? 0.2 : 5.0
         let isDue = state.withLock { state in
-            guard elapsed > 1, now - state.shownAt > interval else { return false }
-            state.shownAt = now
+            guard elapsed > 1, elapsed - state.shownAt > interval else { return false }
+            state.shownAt = elapsed
             state.wasShown = true
             return true
         }
@@ -49,11 +48,5 @@ final class ProgressLine: Sendable {
     private func write(_ text: String) {
         let line = isTerminal ? "\r\u{1B}[K" + text : text + "\n"
         FileHandle.standardError.write(Data(line.utf8))
-    }
-
-    private static func seconds() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 }
