@@ -10,7 +10,7 @@ TEST_TOOLS := python3 python3-venv chromium
 ARGUMENTS ?=
 SCRATCH ?= .build
 
-.PHONY: help demo test build unit-tests e2e-tests lint format clean-demo
+.PHONY: help demo test build unit-tests e2e-tests crash-test lint format clean-demo
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | awk -F'\t' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -30,7 +30,10 @@ unit-tests: ## Run the Swift tests (built before)
 	swift test --scratch-path $(SCRATCH) --skip-build
 
 e2e-tests: ## Run the tests that drive the real binary (built before)
-	MUSTER_BIN="$${MUSTER_BIN:-$(abspath $(SCRATCH))/debug/muster}" .venv-tests/bin/python -m pytest Tests/e2e $(PYTEST)
+	MUSTER_BIN="$${MUSTER_BIN:-$(abspath $(SCRATCH))/debug/muster}" .venv-tests/bin/python -m pytest Tests/e2e --ignore Tests/e2e/test_crash.py $(PYTEST)
+
+crash-test: ## Kill the real binary under load, again and again (built before; takes minutes, MUSTER_LONG=1 for 60 kills)
+	MUSTER_BIN="$${MUSTER_BIN:-$(abspath $(SCRATCH))/debug/muster}" .venv-tests/bin/python -m pytest Tests/e2e/test_crash.py -s $(PYTEST)
 
 build: ## Build the release binary
 	@scripts/ensure-packages.sh $(LIBRARIES)
