@@ -38,7 +38,7 @@ extension Engine {
 
         let placed = call.kind == .group ? resolution.account : resolution.user
         if let placed {
-            let change = insert(call, body: JSONValue(document.root), offset: offset, profile: placed)
+            let change = insert(call, body: document.root, offset: offset, profile: placed)
             work.add(change, of: placed, in: self)
         }
         if let user = resolution.user {
@@ -50,7 +50,7 @@ extension Engine {
     }
 
     /// Puts the call's row or rows into the history.
-    func insert(_ call: Call, body: JSONValue, offset: Int64, profile: ProfileOrdinal) -> HistoryChange {
+    func insert(_ call: Call, body: JSONView, offset: Int64, profile: ProfileOrdinal) -> HistoryChange {
         switch call.kind {
         case .identify, .group: history.insertTraits(call, body: body, offset: offset, profile: profile)
         case .track, .page, .screen: history.insertEvent(call, body: body, offset: offset, profile: profile)

@@ -100,6 +100,7 @@ extension Engine {
                     + "tell old members from new ones: choose another name")
         }
         let computation = register((parsed, compiled), definition)
+        registry.reindex(history: history)
         changes.computations.append(definition)
         if definition.enabled { startJob(for: computation, asOf: receivedAt) }
     }

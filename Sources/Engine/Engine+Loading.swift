@@ -23,6 +23,7 @@ extension Engine {
                 nextMapping: Int64(state.meta["nextMapping"]?.integer ?? 0)),
             profiles: state.profiles, identifiers: state.identifiers, links: state.links)
         for definition in state.computations { register(try compile(definition), definition) }
+        registry.reindex(history: history)
         for row in state.values {
             registry.computation(id: row.computationID)?.setState(
                 ComputedState(value: row.value, since: row.changedAt, transition: Int(row.transition)),
@@ -58,10 +59,10 @@ extension Engine {
                     if case .call(let call) = record.entry, hash != 0 {
                         _ = deduplicator.insert(MessageHash(packed: hash), receivedAt: call.receivedAt)
                         if row.ordinals[index] != AppliedRow.notPlaced,
-                            let body = try? JSONValue(parsing: call.body)
+                            let document = try? JSONDocument(parsing: call.body)
                         {
                             _ = insert(
-                                call, body: body, offset: record.offset,
+                                call, body: document.root, offset: record.offset,
                                 profile: ProfileOrdinal(row.ordinals[index]))
                         }
                     }
@@ -85,12 +86,13 @@ extension Engine {
         }
     }
 
+    /// The registry must be indexed again before it is asked.
     @discardableResult
     func register(_ compiled: (Definition, CompiledQuery), _ definition: Computation) -> RegisteredComputation {
         let computation = RegisteredComputation(
             number: registry.nextNumber, definition: definition, compiled: compiled.1,
             dependencies: compiled.0.dependencies)
-        registry.add(computation, history: history)
+        registry.add(computation)
         return computation
     }
 }

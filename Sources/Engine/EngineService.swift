@@ -75,7 +75,6 @@ public final class EngineService: Sendable {
     public func start() {
         let thread = Thread { [self] in
             loop()
-            shared.withLock { $0.hasEnded = true }
             ended.signal()
         }
         thread.name = "engine"
@@ -128,16 +127,8 @@ public final class EngineService: Sendable {
         try outcome.get()
     }
 
-    /// Waits until everything in the Log at the time of the call has been applied and committed.
-    public func waitUntilApplied(_ offset: Int64) async throws {
-        while read({ $0.position }) < offset {
-            if let failure { throw CommandError(.invalid, failure) }
-            try await Task.sleep(for: .milliseconds(2))
-        }
-    }
-
-    /// Waits until the Log as it is now has been applied and the engine's time has come to `instant`.
-    public func waitUntilCaughtUp(with instant: Instant) async throws {
+    /// Waits until the Log as it is now has been applied and the engine's time has come to `instant`, if one is given.
+    public func waitUntilCaughtUp(with instant: Instant = .distantPast) async throws {
         let end = log.endOffset
         log.wakeWaiters()
         while read({ $0.position < end || $0.now < instant }) {

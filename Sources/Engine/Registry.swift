@@ -83,15 +83,15 @@ struct Registry {
 
     var nextNumber: ComputationNumber { ComputationNumber(rawValue: UInt32(all.count)) }
 
-    mutating func add(_ computation: RegisteredComputation, history: History) {
+    /// Adds without indexing: `reindex` once after the last.
+    mutating func add(_ computation: RegisteredComputation) {
         precondition(computation.number == nextNumber, "computations are numbered in order of creation")
         all.append(computation)
         byID[computation.definition.id] = computation
         byKey[computation.definition.key] = computation
-        reindex(history: history)
     }
 
-    /// After a change of a query, of `enabled` or of `deletedAt`.
+    /// After additions and after a change of a query, of `enabled` or of `deletedAt`.
     mutating func reindex(history: History) {
         for computation in all { computation.rank = 0 }
         // Keys in a query that no computation has are custom traits. Cycles were refused when the query was accepted.

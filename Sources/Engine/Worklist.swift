@@ -26,13 +26,8 @@ struct Worklist {
 
     mutating func add(_ computation: RegisteredComputation, _ profile: ProfileOrdinal) {
         let item = Item(rank: computation.rank, computation: computation.number, profile: profile)
-        var low = next
-        var high = items.count
-        while low < high {
-            let middle = (low + high) / 2
-            if items[middle] < item { low = middle + 1 } else { high = middle }
-        }
-        if low == items.count || items[low] != item { items.insert(item, at: low) }
+        let place = items[next...].partitioningIndex { $0 >= item }
+        if place == items.count || items[place] != item { items.insert(item, at: place) }
     }
 
     mutating func pop() -> (ComputationNumber, ProfileOrdinal)? {

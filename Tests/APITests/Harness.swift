@@ -82,14 +82,14 @@ final class Installation: Sendable {
     /// Puts calls into the Log, as Ingest does, and waits until they are applied.
     func send(_ calls: Call...) async throws {
         let ticket = gate.enter()
-        let range = try await log.append(
+        _ = try await log.append(
             calls.map { call in
                 var call = call
                 call.receivedAt = ticket.receivedAt
                 return .call(call)
             })
         gate.leave(ticket)
-        try await engine.waitUntilApplied(range.upperBound)
+        try await engine.waitUntilCaughtUp()
     }
 
     func track(
