@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import Model
 import Store
+import TestSupport
 import Testing
 
 @testable import Engine
@@ -11,18 +12,6 @@ import Testing
 /// backfill chunks and restarts. Method: one seeded history of calls, commands, merges and late events is applied in
 /// several ways; values and transitions of every profile must be equal.
 @Suite struct DeterminismTests {
-    struct Random {
-        var state: UInt64
-
-        mutating func next(_ bound: Int) -> Int {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return Int((z ^ (z >> 31)) % UInt64(bound))
-        }
-    }
-
     static let queries = [
         "event('A').within(2 hours).count() >= 2",
         "event('A').between(1 hours, 3 hours).count() >= 1 AND NOT event('B').within(1 hours).count() >= 1",
@@ -33,7 +22,7 @@ import Testing
 
     /// A few hours of a few people, anonymous first, with definitions arriving in the middle.
     static func history(_ muster: TestInstallation, seed: UInt64) -> [LogEntry] {
-        var random = Random(state: seed)
+        var random = SeededRandom(seed: seed)
         var entries = [muster.destination(at: start)]
         var at = start
         for step in 0..<160 {
@@ -90,7 +79,7 @@ import Testing
         // One record at a time, with ticks in between, chunks held back, and a restart every now and then.
         let chopped = try TestInstallation()
         _ = try await chopped.log.append(entries)
-        var random = Random(state: seed &+ 99)
+        var random = SeededRandom(seed: seed &+ 99)
         while chopped.engine.position < chopped.log.endOffset {
             let records = try chopped.log.read(from: chopped.engine.position, limit: 1 + random.next(3))
             if let first = records.first, random.next(2) == 0 {
@@ -113,4 +102,8 @@ import Testing
         try plain.reopen()
         #expect(try picture(plain) == expected)
     }
+}
+
+extension SeededRandom {
+    fileprivate mutating func next(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }

@@ -2,6 +2,7 @@ import Evaluation
 import JSON
 import Model
 import Query
+import TestSupport
 
 // Random worlds and random definitions. Names, values and times come from small sets, so that they meet often: events at
 // the same millisecond, at the very ends of windows, equal texts of different types.

@@ -5,6 +5,7 @@ import Foundation
 import GRDB
 import JSON
 import Model
+import TestSupport
 import Testing
 
 @testable import EventLog
@@ -127,7 +128,7 @@ import Testing
             return try Int.fetchOne(database, sql: "PRAGMA max_page_count") ?? 0
         }
         // Random bytes, which zstd can't shrink into the pages that are left.
-        var random = SeededGenerator(seed: 1)
+        var random = SeededRandom(seed: 1)
         let noise = (0..<100_000).map { _ in UInt8.random(in: 0...255, using: &random) }
         let large = LogEntry.call(
             Call(

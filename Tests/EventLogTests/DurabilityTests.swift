@@ -4,6 +4,7 @@ import Foundation
 import GRDB
 import JSON
 import Model
+import TestSupport
 import Testing
 
 @testable import EventLog
@@ -16,7 +17,7 @@ import Testing
     @Test func everyEntryComesBackAsItWas() async throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("EventLog round trip seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         let entries = (0..<3000).map { _ in randomEntry(using: &random) }
         let log = try EventLog(path: directory.log, limits: .init(blockBytes: 10_000))
         for start in stride(from: 0, to: entries.count, by: 250) {
@@ -66,7 +67,7 @@ import Testing
     @Test func theChecksumDetectsEverySingleFlippedByte() throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("EventLog checksum seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for length in [0, 1, 7, 8, 9, 64, 333] {
             let data = (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) }
             let header = BlockHeader(
@@ -148,7 +149,7 @@ import Testing
     @Test func decodingDamagedEntriesThrowsAndNeverTraps() throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("EventLog entry fuzz seed \(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<5000 {
             var bytes: [UInt8] = []
             EntryCoding.encode(randomEntry(using: &random), into: &bytes)

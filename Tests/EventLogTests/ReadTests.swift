@@ -2,6 +2,7 @@
 
 import Dispatch
 import Model
+import TestSupport
 import Testing
 
 @testable import EventLog
@@ -45,7 +46,7 @@ import Testing
 
     @Test func recordsAtRandomComeInTheOrderAskedFor() async throws {
         let log = try await filled()
-        var random = SeededGenerator(seed: 42)
+        var random = SeededRandom(seed: 42)
         let offsets = (0..<500).map { _ in Int64.random(in: 0..<300, using: &random) }
         #expect(messageIDs(try log.records(at: offsets)) == offsets.map { "m\($0)" })
         #expect(try log.record(at: 299).offset == 299)

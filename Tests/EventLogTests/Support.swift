@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import JSON
 import Model
+import TestSupport
 
 @testable import EventLog
 
@@ -19,21 +20,6 @@ final class TemporaryDirectory: Sendable {
     var log: String { path + "/log.sqlite" }
 }
 
-/// SplitMix64: the same seed gives the same values.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// A call that tells its writer and place, so that order can be checked.
 func call(_ message: String, body: String = "{}", receivedAt: Int64 = 1_700_000_000_000) -> LogEntry {
     .call(
@@ -48,8 +34,8 @@ func messageIDs(_ records: [LogRecord]) -> [String] {
 }
 
 /// A call with every field drawn at random, boundaries included.
-func randomEntry(using random: inout SeededGenerator) -> LogEntry {
-    func text(_ random: inout SeededGenerator) -> String {
+func randomEntry(using random: inout SeededRandom) -> LogEntry {
+    func text(_ random: inout SeededRandom) -> String {
         let alphabets = ["", "a", "user_1234567890abcdefghij", "é", "🙂 emoji", "\u{0}", "\"\\\n", "名前"]
         let parts = (0..<Int.random(in: 0...3, using: &random)).map { _ in
             alphabets[Int.random(in: 0..<alphabets.count, using: &random)]
@@ -57,14 +43,14 @@ func randomEntry(using random: inout SeededGenerator) -> LogEntry {
         let long = Int.random(in: 0..<50, using: &random) == 0 ? String(repeating: "x", count: 300) : ""
         return parts.joined() + long
     }
-    func instant(_ random: inout SeededGenerator) -> Instant {
+    func instant(_ random: inout SeededRandom) -> Instant {
         let choices: [Int64] = [
             0, -1, 1_700_000_000_000, Instant.distantPast.milliseconds, Instant.distantFuture.milliseconds,
             Int64.random(in: -1 << 45...1 << 45, using: &random),
         ]
         return Instant(milliseconds: choices[Int.random(in: 0..<choices.count, using: &random)])
     }
-    func optional(_ random: inout SeededGenerator) -> String? {
+    func optional(_ random: inout SeededRandom) -> String? {
         Bool.random(using: &random) ? text(&random) : nil
     }
     if Int.random(in: 0..<10, using: &random) == 0 {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Identity
@@ -44,7 +45,7 @@ import Testing
     func differential() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed of the pattern comparison: \(seed)")
-        var random = SplitMix(seed: seed)
+        var random = SeededRandom(seed: seed)
         var compared = 0
         for _ in 0..<1500 {
             let text = expression(depth: 3, &random)
@@ -63,7 +64,7 @@ import Testing
         #expect(compared == 9000)
     }
 
-    private func expression(depth: Int, _ random: inout SplitMix) -> String {
+    private func expression(depth: Int, _ random: inout SeededRandom) -> String {
         guard depth > 0 else {
             return ["a", "b", "0", "[ab]", "[^a]", "[0-]", ".", "\\d", "\\w"].randomElement(using: &random) ?? "a"
         }

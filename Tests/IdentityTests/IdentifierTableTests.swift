@@ -1,5 +1,6 @@
 import JSON
 import Model
+import TestSupport
 import Testing
 
 @testable import Identity
@@ -9,7 +10,7 @@ import Testing
     func dictionary() {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed of the table comparison: \(seed)")
-        var random = SplitMix(seed: seed)
+        var random = SeededRandom(seed: seed)
         var table = IdentifierTable()
         var reference: [String: UInt32] = [:]
         for step in 0..<20_000 {

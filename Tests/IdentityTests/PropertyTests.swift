@@ -1,23 +1,10 @@
 import Identity
 import JSON
 import Model
+import TestSupport
 import Testing
 
 // Random sequences of calls against simple references.
-
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
-    }
-}
 
 /// One random call: ids from small pools, so that they meet often.
 private struct RandomCall {
@@ -28,7 +15,7 @@ private struct RandomCall {
     var externalIDs: [(type: String, value: String)]
     var wait: Int64
 
-    init(_ random: inout SplitMix, pool: Int) {
+    init(_ random: inout SeededRandom, pool: Int) {
         func pick(_ letter: String, _ chance: Int) -> String? {
             Int.random(in: 0..<100, using: &random) < chance
                 ? "\(letter)\(Int.random(in: 0..<pool, using: &random))" : nil
@@ -65,7 +52,7 @@ extension Space {
     private static let rounds = 60
 
     /// Small limits with windows, so that violations, merges and expiries all happen.
-    private func settings(_ random: inout SplitMix) -> IdentitySettings {
+    private func settings(_ random: inout SeededRandom) -> IdentitySettings {
         var settings = IdentitySettings.standard
         settings.rules.append(.init(type: "phone"))
         for index in settings.rules.indices {
@@ -75,12 +62,12 @@ extension Space {
         return settings
     }
 
-    private func forEachRound(_ name: String, _ body: (inout SplitMix, UInt64) throws -> Void) throws {
+    private func forEachRound(_ name: String, _ body: (inout SeededRandom, UInt64) throws -> Void) throws {
         let first = UInt64.random(in: 0...UInt64.max)
         print("seed of \(name): \(first)")
         for round in 0..<Self.rounds {
             let seed = first &+ UInt64(round)
-            var random = SplitMix(seed: seed)
+            var random = SeededRandom(seed: seed)
             try body(&random, seed)
         }
     }

@@ -3,6 +3,7 @@
 
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 @Suite struct JSONDifferentialTests {
@@ -20,18 +21,7 @@ import Testing
         "true", "null", "NaN", "Infinity", " ", "\n", "\t", "\u{1}", "é", "🙂", "[[[[", "{\"a\":", "//", "1e999",
     ]
 
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
-    private static func mutate(_ text: [UInt8], _ random: inout Generator) -> [UInt8] {
+    private static func mutate(_ text: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var text = text
         for _ in 0..<Int.random(in: 1...3, using: &random) {
             let position = Int.random(in: 0...text.count, using: &random)
@@ -68,7 +58,7 @@ import Testing
     @Test func theThreeParsersAgreeOnMutatedDocuments() {
         let seed = UInt64.random(in: 0 ... .max)
         print("JSON differential seed \(seed)")
-        var random = Generator(state: seed)
+        var random = SeededRandom(seed: seed)
         var accepted = 0
         for round in 0..<20_000 {
             let bytes = Self.mutate(Array(Self.seeds[round % Self.seeds.count].utf8), &random)

@@ -1,6 +1,7 @@
 import JSON
 import Model
 import Query
+import TestSupport
 import Testing
 
 /// Goal: builder, tree, text and JSON hold the same thing. Method: the rows of §3.6, random builders, and queries that the
@@ -188,7 +189,7 @@ import Testing
     }
 }
 
-/// Random builders in the form that the tree gives back.
+/// SeededRandom builders in the form that the tree gives back.
 private struct BuilderGenerator {
     var tree: TreeGenerator
 

@@ -1,5 +1,6 @@
 import Model
 import Query
+import TestSupport
 import Testing
 
 /// Goal: every error names its place and a remedy. Method: typical slips, several at once, limits, then fuzzing.
@@ -194,7 +195,7 @@ import Testing
     func mutations(block: Int) {
         for offset in 0..<250 {
             let seed = UInt64(block * 1000 + offset)
-            var random = Random(seed: seed)
+            var random = SeededRandom(seed: seed)
             var scalars = Array(random.pick(Self.seeds).unicodeScalars)
             for _ in 0...random.below(4) {
                 let place = random.below(scalars.count + 1)
@@ -217,7 +218,7 @@ import Testing
     func randomBytes(block: Int) {
         for offset in 0..<250 {
             let seed = UInt64(block * 1000 + offset)
-            var random = Random(seed: seed)
+            var random = SeededRandom(seed: seed)
             let bytes = random.many(0...200) { UInt8($0.below(256)) }
             check(String(decoding: bytes, as: UTF8.self), seed: seed)
             check(random.many(0...60) { $0.pick(Self.fragments) }.joined(), seed: seed)

@@ -1,33 +1,18 @@
 import Model
 import Query
+import TestSupport
 
-/// SplitMix64: a small generator whose runs can be repeated from a printed seed.
-struct Random: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
-    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-    mutating func pick<Element>(_ elements: [Element]) -> Element { elements[below(elements.count)] }
-    mutating func many<Element>(_ counts: ClosedRange<Int>, _ make: (inout Random) -> Element) -> [Element] {
+extension SeededRandom {
+    mutating func many<Element>(_ counts: ClosedRange<Int>, _ make: (inout SeededRandom) -> Element) -> [Element] {
         (0..<Int.random(in: counts, using: &self)).map { _ in make(&self) }
     }
 }
 
 /// Random normalised trees: every shape that the grammar can write, whether or not the type checker likes it.
 struct TreeGenerator {
-    var random: Random
+    var random: SeededRandom
 
-    init(seed: UInt64) { random = Random(seed: seed) }
+    init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     mutating func definition() -> Definition {
         random.chance(70) ? .audience(condition(depth: 4)) : .trait(scalar(depth: 3))
@@ -173,7 +158,7 @@ struct TreeGenerator {
 
     mutating func text() -> String { TreeGenerator.text(&random) }
 
-    static func text(_ random: inout Random) -> String {
+    static func text(_ random: inout SeededRandom) -> String {
         if random.chance(60) {
             return random.pick([
                 "Order Completed", "plan", "Größe", "注文完了", "🛒 added", "it's", "a.b", "$", "$set", "", "back\\slash",
