@@ -60,9 +60,11 @@ extension DeliveryQueue {
             apply(fates, of: request, notBefore: now + wait, now: now, to: &settlement)
 
         case .answered(.throttled(let message), let advice):
+            // Advice that is past already, as from a clock that differs from ours, is none.
+            let advised = advice.notBefore.flatMap { $0 > now ? $0 : nil }
             throttles.fail(
-                request: id, nextID: nextID, reason: message, notBefore: advice.notBefore, now: now,
-                backoff: backoff, using: &random)
+                request: id, nextID: nextID, reason: message, notBefore: advised, now: now, backoff: backoff,
+                using: &random)
             putBack(request, message, notBefore: nil, now: now, to: &settlement)
 
         case .answered(.unavailable(let message), _):

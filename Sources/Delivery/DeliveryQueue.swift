@@ -190,9 +190,13 @@ struct DeliveryQueue: Sendable {
         var builder = RequestBuilder(limits: limits)
         while !builder.isFull, let person = ready.first?.person, var queue = persons[person] {
             let before = builder.items.count
-            for entry in queue.take(person: person, into: &builder) {
+            let unneeded = queue.take(person: person, into: &builder)
+            for entry in unneeded.emissions {
                 held.remove(entry.emission.sequence)
                 settlement.add(entry.emission, entry.fate)
+            }
+            for (name, known) in unneeded.confirmed {
+                settlement.ledger[LedgerKey(externalID: person, attribute: name)] = .some(known)
             }
             let tookPart = builder.items.count > before
             guard tookPart || queue.isEmpty else {

@@ -96,28 +96,30 @@ struct PersonQueue: Sendable {
 }
 
 extension PersonQueue {
-    /// Moves the first emissions into a request, as many as fit, and returns those that need no request because the
-    /// destination holds their values already. Emissions of one transition stay together unless a whole request is
-    /// too small for them.
-    mutating func take(
-        person: String, into request: inout RequestBuilder
-    ) -> [(emission: EmissionReference, fate: Settlement.Fate)] {
-        var unchanged: [(emission: EmissionReference, fate: Settlement.Fate)] = []
-        while let group = nextGroup() {
+    /// What `take` found out besides what it put into the request.
+    struct Unneeded {
+        /// Emissions that need no request, because the destination holds their values already or newer ones.
+        var emissions: [(emission: EmissionReference, fate: Settlement.Fate)] = []
+        /// Values that newer emissions confirmed without being sent. They belong into the ledger: an older emission,
+        /// read again after a crash, must not bring back what it said.
+        var confirmed: [String: Known] = [:]
+    }
+
+    /// Moves the first emissions into a request, as many as fit. Emissions of one transition stay together unless a
+    /// whole request is too small for them.
+    mutating func take(person: String, into request: inout RequestBuilder) -> Unneeded {
+        var unneeded = Unneeded()
+        while var group = nextGroup() {
             let checkpoint = request.checkpoint
-            var unchangedInGroup: [(emission: EmissionReference, fate: Settlement.Fate)] = []
-            if group.allSatisfy({ add($0, of: person, to: &request, unchanged: &unchangedInGroup) }) {
-                unchanged += unchangedInGroup
-                removeFirst(group)
-                continue
+            if !group.allSatisfy({ add($0, of: person, to: &request) }) {
+                request.rollBack(to: checkpoint)
+                guard request.isEmpty, group.count > 1, add(group[0], of: person, to: &request) else { break }
+                group.removeLast(group.count - 1)
             }
-            request.rollBack(to: checkpoint)
-            guard request.isEmpty, group.count > 1, let first = group.first,
-                add(first, of: person, to: &request, unchanged: &unchanged)
-            else { break }
-            removeFirst([first])
+            removeFirst(group)
+            for item in group { note(item, in: &unneeded) }
         }
-        return unchanged
+        return unneeded
     }
 
     /// The first waiting emission and those right behind it that belong to the same transition.
@@ -154,21 +156,28 @@ extension PersonQueue {
     }
 
     /// Whether the emission found its place in the request or needs none.
-    private func add(
-        _ item: QueueItem, of person: String, to request: inout RequestBuilder,
-        unchanged: inout [(emission: EmissionReference, fate: Settlement.Fate)]
-    ) -> Bool {
+    private func add(_ item: QueueItem, of person: String, to request: inout RequestBuilder) -> Bool {
         switch item.content {
         case .occurrence(let occurrence): return request.add(occurrence, item, of: person)
         case .update(let update):
             let changed = changedValues(of: update, item.emission.sequence)
-            if changed.isEmpty {
-                let newer = update.values.keys.compactMap { known[$0]?.sequence }.max() ?? 0
-                let isOutdated = newer > item.emission.sequence
-                unchanged.append((item.emission, isOutdated ? .superseded(by: newer) : .unchanged))
-                return true
-            }
-            return request.add(update, changed: changed, item, of: person)
+            return changed.isEmpty || request.add(update, changed: changed, item, of: person)
+        }
+    }
+
+    /// Notes what of an update was not sent.
+    private mutating func note(_ item: QueueItem, in unneeded: inout Unneeded) {
+        guard case .update(let update) = item.content else { return }
+        let sequence = item.emission.sequence
+        let changed = changedValues(of: update, sequence)
+        if changed.isEmpty {
+            let newer = update.values.keys.compactMap { known[$0]?.sequence }.max() ?? 0
+            unneeded.emissions.append((item.emission, newer > sequence ? .superseded(by: newer) : .unchanged))
+        }
+        for name in update.values.keys where changed[name] == nil {
+            guard let known = known[name], known.sequence < sequence else { continue }
+            self.known[name]?.sequence = sequence
+            unneeded.confirmed[name] = self.known[name]
         }
     }
 

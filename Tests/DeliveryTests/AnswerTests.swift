@@ -51,6 +51,19 @@ import Testing
         #expect(script.after(51).count == 1)
     }
 
+    @Test("TX 20: a reset that is past by our clock is no advice") func distrustsThePast() {
+        var script = Script()
+        script.track(1)
+        var request = script.after(50)[0]
+        for _ in 1...6 {
+            script.answer(
+                request, .throttled(message: "429"), headers: [("X-RateLimit-Reset", "1600000000")], status: 429)
+            #expect(script.queue.throttles.until > script.now)
+            request = script.later()[0]
+        }
+        #expect(script.queue.throttles.count == 6)
+    }
+
     @Test func waitsGrowWithFailuresAndEndWithASuccess() {
         var script = Script()
         script.track(1)
@@ -334,6 +347,21 @@ import Testing
         script.set(2, ["vip": false], mayBeSent: true)
         script.set(3, ["vip": true], mayBeSent: true)
         #expect(script.after(50).map(\.json) == [[["vip": true, "external_id": "u1"]]])
+    }
+
+    @Test func aValueConfirmedWithoutSendingIsNotUndoneAfterACrash() {
+        var script = Script()
+        script.ledger = [.init(externalID: "u1", attribute: "vip"): Known(value: true, sequence: 1)]
+        // The newer one takes the name over, and what is left of the older one waits on.
+        script.set(2, ["vip": false, "email": "a@example.org"])
+        script.set(3, ["vip": true])
+        #expect(script.after(50).map(\.json) == [[["email": "a@example.org", "external_id": "u1"]]])
+        #expect(script.settled == [3: .unchanged])
+        // The process dies; the outbox still holds the older one, whole.
+        var next = Script()
+        next.ledger = script.ledger
+        next.set(2, ["vip": false, "email": "a@example.org"], mayBeSent: true)
+        #expect(next.after(50).map(\.json) == [[["email": "a@example.org", "external_id": "u1"]]])
     }
 
     @Test func aParkedValueOfUnknownOutcomeIsForgottenInTheLedger() {
