@@ -244,13 +244,13 @@ final class Desk: Sendable {
     var waiting: Int { get throws { try store.counts(destinationID: "dst").waiting } }
 }
 
-/// Runs like a clock on the wall, from an instant of its own.
+/// Runs like a clock on the wall, from an instant near the times of the events here.
 struct WallClock: InstantSource {
     private static let start = ContinuousClock.now
 
     func now() -> Instant {
         let elapsed = (ContinuousClock.now - Self.start) / .milliseconds(1)
-        return Instant(milliseconds: 1_800_000_000_000 + Int64(elapsed))
+        return Instant(milliseconds: 1_770_091_508_000 + Int64(elapsed))
     }
 }
 

@@ -18,11 +18,7 @@ import Testing
         var configuration = SandboxConfiguration()
         configuration.port = 0
         configuration.switches.applyDelayMilliseconds = 0
-        // A clock near the events' times: exports leave out old ones.
-        let start = ContinuousClock.now
-        configuration.clock = {
-            1_770_091_508_000 + EpochMilliseconds((ContinuousClock.now - start) / .milliseconds(1))
-        }
+        configuration.clock = { WallClock().now().milliseconds }
         change(&configuration.switches)
         let sandbox = try BrazeSandboxServer(configuration)
         let (ports, running) = AsyncStream.makeStream(of: Int.self)
