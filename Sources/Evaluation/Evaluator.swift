@@ -144,13 +144,14 @@ struct Evaluator {
         case .nowhere: return .one(.null)
         case .column(let lookup):
             let cell = lookup.cell(row)
-            return cell.kind == .list ? .list(cell) : .one(.cell(cell))
+            if cell.kind == .list { return .list(cell) }
+            return .one(cell.isInColumns ? .json(lookup.json(row)) : .cell(cell))
         case .envelope(let part):
             switch part {
             case .timestamp: return .one(.instant(table.timestamp(row)))
             case .receivedAt: return .one(.instant(table.receivedAt(row)))
             case .messageID: return .one(.json(.string(table.messageID(row))))
-            case .sourceID: return .one(.json(.string(store.strings.string(table.source(row)))))
+            case .sourceID: return .one(.json(.string(store.text(table.source(row)))))
             case .type: return .one(.json(.string(orNull: table.kind(row)?.name)))
             }
         }

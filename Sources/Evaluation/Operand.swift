@@ -21,8 +21,8 @@ enum Operand {
             case .boolean: return .boolean(cell.code == 1)
             case .number: return .number(cell.number, exactText: nil)
             case .exactNumber: return Atom(store.json(cell))
-            case .string: return .text(store.strings.string(cell.code))
-            case .array, .object: return .composite(store.strings.string(cell.code))
+            case .string: return .text(store.text(cell.code))
+            case .array, .object: return .composite(store.text(cell.code))
             }
         case .json(let value): return Atom(value)
         case .instant(let milliseconds):
@@ -61,7 +61,7 @@ enum Operand {
             switch cell.kind {
             case .number: return cell.number
             case .exactNumber: return store.double(cell)
-            case .string: return store.strings.withBytes(cell.code) { NumericText.parse($0) }
+            case .string: return store.withText(cell.code) { NumericText.parse($0) }
             default: return nil
             }
         }

@@ -110,6 +110,11 @@ final class ColumnLookup {
         guard let column else { return .missing }
         return table.cell(root, column: column, row: row)
     }
+
+    /// The value where `cell` found something.
+    func json(_ row: Table.Row) -> JSONValue {
+        column.map { table.json(root, column: $0, row: row) } ?? .null
+    }
 }
 
 /// An event's occurrences with all filters: order has no meaning, so they are intersected (spec: engage §3.3).

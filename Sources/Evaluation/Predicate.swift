@@ -143,7 +143,7 @@ final class Predicate {
         if case .cell(let cell) = operand {
             switch cell.kind {
             case .missing, .null, .list: return false
-            case .string, .array, .object: return store.strings.withBytes(cell.code, body)
+            case .string, .array, .object: return store.withText(cell.code, body)
             case .boolean, .number, .exactNumber: break
             }
         }

@@ -7,6 +7,8 @@ struct Column {
     var count = 0
     var types: ObservedTypes = []
     var samples: [Cell] = []
+    /// The string that came last: the next one often is the same.
+    var lastText: UInt32?
     /// The last part of the path: a code of the pool, or `ColumnTree.elements`.
     let key: UInt32
     let parent: Int
@@ -30,7 +32,9 @@ struct Column {
     /// Keeps what the catalogue shows. Samples come from the first thousand values only: looking for new ones costs time.
     mutating func observe(_ cell: Cell) {
         types.formUnion(ObservedTypes(cell.kind))
-        guard samples.count < 20, count <= 1000, cell.kind != .null, !samples.contains(cell) else { return }
+        guard samples.count < 20, count <= 1000, cell.kind != .null, !cell.isInColumns,
+            !samples.contains(cell)
+        else { return }
         samples.append(cell)
     }
 }
@@ -41,8 +45,14 @@ struct ColumnTree {
     static let root = 0
     static let maximumPaths = 1000
 
+    /// Whether objects are kept whole besides their members: for traits, which people read back as they were sent.
+    let keepsObjects: Bool
     private(set) var columns: [Column] = [Column(key: 0, parent: 0, place: 0)]
     private var children: [UInt64: Int] = [:]
+
+    init(keepsObjects: Bool) {
+        self.keepsObjects = keepsObjects
+    }
 
     /// Changes whenever a lookup that failed could succeed.
     var version: Int { columns.count }
@@ -106,7 +116,7 @@ struct ColumnTree {
     /// The child for a member's name. Events of one name mostly have their members in the same order, so the child at
     /// `guess` is tried first, and `guess` moves on.
     private mutating func child(
-        of parent: Int, name: UnsafeBufferPointer<UInt8>, guess: inout Int, store: ValueStore
+        of parent: Int, name: UnsafeBufferPointer<UInt8>, guess: inout Int, store: inout Values
     ) -> Int? {
         if guess < columns[parent].children.count {
             let expected = columns[parent].children[guess]
@@ -116,7 +126,7 @@ struct ColumnTree {
             }
         }
         // A full tree takes no new names, so it must not make the pool keep them.
-        guard let key = isFull ? store.strings.find(name) : store.intern(name) else { return nil }
+        guard let key = isFull ? store.strings.find(name) : store.strings.intern(name) else { return nil }
         guard let child = child(of: parent, key: key) else { return nil }
         guess = columns[child].place + 1
         return child
@@ -131,30 +141,36 @@ struct ColumnTree {
     }
 
     /// Writes a value and everything inside of it.
-    mutating func write(_ value: JSONView, column: Int, row: Int, store: ValueStore, _ findings: inout Findings) {
+    mutating func write(_ value: JSONView, column: Int, row: Int, store: inout Values, _ findings: inout Findings) {
         guard !columns[column].isSet(row) else { return findings.hasRepeatedName = true }
-        let cell = store.cell(value)
+        let cell: Cell
+        if value.kind == .object, !keepsObjects {
+            cell = Cell(.object, code: Cell.inColumns)
+        } else {
+            cell = store.cell(value, last: columns[column].lastText)
+            if cell.kind == .string { columns[column].lastText = cell.code }
+        }
         columns[column].set(cell, row: row)
         columns[column].observe(cell)
         switch value.kind {
-        case .object: write(members: value, column: column, row: row, store: store, &findings)
+        case .object: write(members: value, column: column, row: row, store: &store, &findings)
         case .array:
             let array = ElementValues(value)
             guard !array.isEmpty else { return }
             guard let elements = child(of: column, key: ColumnTree.elements) else { return findings.dropped += 1 }
-            write(elements: array, column: elements, row: row, store: store, &findings)
+            write(elements: array, column: elements, row: row, store: &store, &findings)
         default: break
         }
     }
 
     mutating func write(
-        members object: JSONView, column: Int, row: Int, store: ValueStore, _ findings: inout Findings
+        members object: JSONView, column: Int, row: Int, store: inout Values, _ findings: inout Findings
     ) {
         var guess = 0
         for (key, value) in object.members {
-            let found: Int?? = key.withText { child(of: column, name: $0, guess: &guess, store: store) }
+            let found: Int?? = key.withText { child(of: column, name: $0, guess: &guess, store: &store) }
             if case .some(.some(let child)) = found {
-                write(value, column: child, row: row, store: store, &findings)
+                write(value, column: child, row: row, store: &store, &findings)
             } else {
                 findings.dropped += 1
             }
@@ -162,12 +178,13 @@ struct ColumnTree {
     }
 
     /// Writes a value under a name at the top.
-    mutating func write(_ value: JSONView, name: StaticString, row: Int, store: ValueStore, _ findings: inout Findings)
-    {
+    mutating func write(
+        _ value: JSONView, name: StaticString, row: Int, store: inout Values, _ findings: inout Findings
+    ) {
         var guess = Int.max
         let text = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-        if let child = child(of: ColumnTree.root, name: text, guess: &guess, store: store) {
-            write(value, column: child, row: row, store: store, &findings)
+        if let child = child(of: ColumnTree.root, name: text, guess: &guess, store: &store) {
+            write(value, column: child, row: row, store: &store, &findings)
         } else {
             findings.dropped += 1
         }
@@ -176,19 +193,34 @@ struct ColumnTree {
     /// Writes the values that a path with `$` leads to. Values that are null are noted once: a row takes no more room
     /// than its JSON however many keys its elements have between them.
     private mutating func write(
-        elements: ElementValues, column: Int, row: Int, store: ValueStore, _ findings: inout Findings
+        elements: ElementValues, column: Int, row: Int, store: inout Values, _ findings: inout Findings
     ) {
         let list = store.list(elements.values, hasNull: elements.hasNull)
         columns[column].set(list, row: row)
         for cell in store.elements(of: list) { columns[column].observe(cell) }
         guard elements.hasContainers else { return }
-        for (key, values) in elements.children(store, isFull: isFull, &findings) {
+        for (key, values) in elements.children(&store, isFull: isFull, &findings) {
             if let child = child(of: column, key: key) {
-                write(elements: values, column: child, row: row, store: store, &findings)
+                write(elements: values, column: child, row: row, store: &store, &findings)
             } else {
                 findings.dropped += 1
             }
         }
+    }
+
+    /// The value of a column in a row. An object that is in columns has its members by name.
+    func json(_ column: Int, row: Int, _ store: ValueStore) -> JSONValue {
+        let cell = cell(column, row)
+        guard cell.isInColumns else { return store.json(cell) }
+        let members = columns[column].children.filter {
+            columns[$0].key != ColumnTree.elements && columns[$0].isSet(row)
+        }
+        .map { (key: store.text(columns[$0].key), value: json($0, row: row, store)) }
+        return .object(JSONObject(members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }))
+    }
+
+    func cell(_ column: Int, _ row: Int) -> Cell {
+        row < columns[column].cells.count ? columns[column].cells[row] : .missing
     }
 
     mutating func scrub(row: Int) {

@@ -28,7 +28,7 @@ struct ElementValues {
 
     /// The same one step further, for each name and for `$`, in the order in which they appear.
     func children(
-        _ store: ValueStore, isFull: Bool, _ findings: inout ColumnTree.Findings
+        _ store: inout Values, isFull: Bool, _ findings: inout ColumnTree.Findings
     ) -> [(key: UInt32, values: ElementValues)] {
         var children: [(key: UInt32, values: ElementValues)] = []
         /// Of each child: how many of `values` led there, the others being null, and which one did last.
@@ -49,7 +49,7 @@ struct ElementValues {
             switch value.kind {
             case .object:
                 for (name, value) in value.members {
-                    let key = name.withText { isFull ? store.strings.find($0) : store.intern($0) } ?? nil
+                    let key = name.withText { isFull ? store.strings.find($0) : store.strings.intern($0) } ?? nil
                     guard let key else {
                         findings.dropped += 1
                         continue

@@ -23,7 +23,7 @@ extension History {
         return TraitRow(
             id: id, key: traitKey(id), value: store.json(cell),
             timestamp: Instant(milliseconds: rows.table.timestamp(row)),
-            sourceID: store.strings.string(rows.table.source(row)), messageID: rows.table.messageID(row))
+            sourceID: store.text(rows.table.source(row)), messageID: rows.table.messageID(row))
     }
 
     /// The events of a profile, newest first; for the next page pass the last entry of the one before.
@@ -70,7 +70,7 @@ extension History {
         return TimelineEntry(
             event: id, name: eventName(id), timestamp: Instant(milliseconds: table.timestamp(row)),
             receivedAt: Instant(milliseconds: table.receivedAt(row)), messageID: table.messageID(row),
-            sourceID: store.strings.string(table.source(row)), offset: table.offset(row))
+            sourceID: store.text(table.source(row)), offset: table.offset(row))
     }
 
     /// How many rows stand before an entry in the order of time.
@@ -98,7 +98,7 @@ extension History {
     public var eventCatalogue: [EventCatalogueEntry] {
         events.tables.enumerated().filter { $0.element.liveCount > 0 }.map { number, table in
             EventCatalogueEntry(
-                id: EventID(UInt32(number)), name: store.strings.string(table.name), count: table.liveCount,
+                id: EventID(UInt32(number)), name: store.text(table.name), count: table.liveCount,
                 firstSeen: Instant(milliseconds: table.firstSeen), lastSeen: Instant(milliseconds: table.lastSeen),
                 properties: paths(table.values), context: paths(table.context))
         }
@@ -109,7 +109,7 @@ extension History {
     public var traitCatalogue: [TraitCatalogueEntry] {
         traits.tables.enumerated().filter { $0.element.liveCount > 0 }.map { number, table in
             TraitCatalogueEntry(
-                id: TraitID(UInt32(number)), key: store.strings.string(table.name), count: table.liveCount,
+                id: TraitID(UInt32(number)), key: store.text(table.name), count: table.liveCount,
                 firstSeen: Instant(milliseconds: table.firstSeen), lastSeen: Instant(milliseconds: table.lastSeen),
                 paths: paths(table.values))
         }
@@ -119,7 +119,7 @@ extension History {
     private func paths(_ tree: ColumnTree) -> [PathCatalogueEntry] {
         tree.columns.enumerated().filter { $0.element.count > 0 }.map { number, column in
             PathCatalogueEntry(
-                path: tree.path(number, in: store.strings), count: column.count, types: column.types,
+                path: tree.path(number, in: store.values.strings), count: column.count, types: column.types,
                 samples: column.samples.map(store.json))
         }
         .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
@@ -132,7 +132,7 @@ extension History {
             statistics.eventNames += 1
             statistics.valuesOverPathLimit += table.valuesOverPathLimit
             if table.valuesOverPathLimit > 0 {
-                statistics.eventNamesAtPathLimit.append(store.strings.string(table.name))
+                statistics.eventNamesAtPathLimit.append(store.text(table.name))
             }
         }
         for table in traits.tables where table.liveCount > 0 {
@@ -140,7 +140,7 @@ extension History {
             statistics.traitKeys += 1
             statistics.valuesOverPathLimit += table.valuesOverPathLimit
             if table.valuesOverPathLimit > 0 {
-                statistics.traitKeysAtPathLimit.append(store.strings.string(table.name))
+                statistics.traitKeysAtPathLimit.append(store.text(table.name))
             }
         }
         statistics.tooOld = tooOld

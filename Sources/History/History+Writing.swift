@@ -18,13 +18,13 @@ extension History {
         let row = append(call, to: table, placedAt: change.placedAt, offset: offset, profile: profile)
         write(body, .value, of: table, row) { body, tree, findings in
             if let properties = body["properties"], properties.kind == .object {
-                tree.write(members: properties, column: ColumnTree.root, row: row, store: self.store, &findings)
+                tree.write(members: properties, column: ColumnTree.root, row: row, store: &self.store.values, &findings)
             }
             if call.kind != .track { self.writeName(body, of: call, &tree, row: row, &findings) }
         }
         if let context = body["context"], context.kind == .object {
             write(context, .context, of: table, row) { context, tree, findings in
-                tree.write(members: context, column: ColumnTree.root, row: row, store: self.store, &findings)
+                tree.write(members: context, column: ColumnTree.root, row: row, store: &self.store.values, &findings)
             }
         }
         ProfileIndex.insert(row: row, of: id.rawValue, table, into: &profiles[Int(profile.rawValue)].events)
@@ -44,7 +44,7 @@ extension History {
         var places: [TraitID: Int] = [:]
         var values: [JSONView] = []
         for (key, value) in traits.members {
-            guard let code = key.withText({ store.intern($0) }) else { continue }
+            guard let code = key.withText({ store.values.strings.intern($0) }) else { continue }
             let id = TraitID(self.traits.number(code, store))
             if let place = places[id] {
                 values[place] = value
@@ -59,7 +59,7 @@ extension History {
             let table = table(id)
             let row = append(call, to: table, placedAt: change.placedAt, offset: offset, profile: profile)
             write(value, .value, of: table, row) { value, tree, findings in
-                tree.write(value, column: ColumnTree.root, row: row, store: self.store, &findings)
+                tree.write(value, column: ColumnTree.root, row: row, store: &self.store.values, &findings)
             }
             ProfileIndex.insert(row: row, of: id.rawValue, table, into: &profiles[Int(profile.rawValue)].traits)
         }
@@ -133,7 +133,7 @@ extension History {
         guard let name = text(body["name"]) ?? text(properties?["name"]) else { return }
         let alias: StaticString = call.kind == .page ? "page_name" : "screen_name"
         for key in ["name", alias] where properties?[key] == nil {
-            tree.write(name, name: key, row: row, store: store, &findings)
+            tree.write(name, name: key, row: row, store: &store.values, &findings)
         }
     }
 }

@@ -12,8 +12,8 @@ public final class History {
     /// What cells of all tables point to.
     public let store = ValueStore()
 
-    var events = NamedTables()
-    var traits = NamedTables()
+    var events = NamedTables(keepsObjects: false)
+    var traits = NamedTables(keepsObjects: true)
     /// By ordinal; may be shorter than the number of profiles.
     var profiles: [ProfileIndex] = []
     var tooOld = 0
@@ -28,8 +28,8 @@ public final class History {
     public func eventID(_ name: String) -> EventID { EventID(events.number(name, store)) }
     /// The number of a trait key, given when it is first asked for; valid as long as this History.
     public func traitID(_ key: String) -> TraitID { TraitID(traits.number(key, store)) }
-    public func eventName(_ id: EventID) -> String { store.strings.string(events.tables[Int(id.rawValue)].name) }
-    public func traitKey(_ id: TraitID) -> String { store.strings.string(traits.tables[Int(id.rawValue)].name) }
+    public func eventName(_ id: EventID) -> String { store.text(events.tables[Int(id.rawValue)].name) }
+    public func traitKey(_ id: TraitID) -> String { store.text(traits.tables[Int(id.rawValue)].name) }
 
     /// All rows of an event name.
     public func table(_ id: EventID) -> Table { events.tables[Int(id.rawValue)] }
@@ -68,8 +68,13 @@ public final class History {
 
 /// Tables by the bytes of their names, numbered in order of appearance.
 struct NamedTables {
+    let keepsObjects: Bool
     private(set) var tables: [Table] = []
     private var numbers: [UInt32: UInt32] = [:]
+
+    init(keepsObjects: Bool) {
+        self.keepsObjects = keepsObjects
+    }
 
     mutating func number(_ name: String, _ store: ValueStore) -> UInt32 {
         number(store.intern(name), store)
@@ -78,7 +83,7 @@ struct NamedTables {
     mutating func number(_ code: UInt32, _ store: ValueStore) -> UInt32 {
         if let number = numbers[code] { return number }
         let number = UInt32(tables.count)
-        tables.append(Table(name: code, store: store))
+        tables.append(Table(name: code, store: store, keepsObjects: keepsObjects))
         numbers[code] = number
         return number
     }

@@ -1,3 +1,4 @@
+public import JSON
 public import Model
 
 /// The rows of one event name or one trait key: the envelope of each, and its columns.
@@ -25,16 +26,17 @@ public final class Table {
     @usableFromInline var sources: ContiguousArray<UInt32> = []
     private var messageIDs: ContiguousArray<UInt64> = []
 
-    private(set) var values = ColumnTree()
-    private(set) var context = ColumnTree()
+    private(set) var values: ColumnTree
+    private(set) var context = ColumnTree(keepsObjects: false)
     private(set) var valuesOverPathLimit = 0
     private(set) var removed = 0
     private(set) var firstSeen = Int64.max
     private(set) var lastSeen = Int64.min
 
-    init(name: UInt32, store: ValueStore) {
+    init(name: UInt32, store: ValueStore, keepsObjects: Bool) {
         self.name = name
         self.store = store
+        values = ColumnTree(keepsObjects: keepsObjects)
     }
 
     // MARK: Reading
@@ -61,11 +63,16 @@ public final class Table {
 
     /// The number of the column at a path.
     public func column(_ root: Root, _ path: ColumnPath) -> Int? {
-        root == .value ? values.column(path, in: store.strings) : context.column(path, in: store.strings)
+        root == .value ? values.column(path, in: store.values.strings) : context.column(path, in: store.values.strings)
     }
 
     public func cell(_ root: Root, column: Int, row: Row) -> Cell {
         root == .value ? values.cell(column, row) : context.cell(column, row)
+    }
+
+    /// The value at a path; null where there is none. Of an event's object the members stand in the order of their names.
+    public func json(_ root: Root, column: Int, row: Row) -> JSONValue {
+        root == .value ? values.json(column, row: row, store) : context.json(column, row: row, store)
     }
 
     /// The order of time: timestamp, then receipt, then message id (spec: engage §1.3).
@@ -129,12 +136,6 @@ public final class Table {
         context.scrub(row: row)
         messageIDs[row] = 0
         removed += 1
-    }
-}
-
-extension ColumnTree {
-    func cell(_ column: Int, _ row: Int) -> Cell {
-        row < columns[column].cells.count ? columns[column].cells[row] : .missing
     }
 }
 

@@ -125,7 +125,9 @@ struct Generator {
         case 7, 8: return .array((0..<random.below(4)).map { _ in value(depth: depth + 1) })
         default:
             var object: JSONObject = [:]
-            for key in ["x", "y"] where random.chance(60) { object[key] = value(depth: depth + 1) }
+            for key in random.pick([["x", "y"], ["y", "x"]]) where random.chance(60) {
+                object[key] = value(depth: depth + 1)
+            }
             return .object(object)
         }
     }

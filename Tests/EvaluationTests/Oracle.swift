@@ -169,7 +169,7 @@ struct Oracle {
             for key in ["name", "page_name"] where object[key] == nil { object[key] = .string(name) }
             properties = .object(object)
         }
-        return resolve(properties, path.components[...]).map { .json($0) }
+        return resolve(properties.byName, path.components[...]).map { .json($0) }
     }
 
     private func context(_ path: PropertyPath, _ deed: Deed?) -> [Value] {
@@ -180,7 +180,7 @@ struct Oracle {
         case [.key("messageId")]: return [.json(.string(deed.call.messageID))]
         case [.key("sourceId")]: return [.json(.string(deed.call.sourceID))]
         case [.key("type")]: return [.json(.string(deed.call.kind.name))]
-        default: return resolve(deed.body["context"] ?? .null, path.components[...]).map { .json($0) }
+        default: return resolve((deed.body["context"] ?? .null).byName, path.components[...]).map { .json($0) }
         }
     }
 

@@ -123,3 +123,12 @@ enum Value {
         return left == right ? 0 : left.lexicographicallyPrecedes(right) ? -1 : 1
     }
 }
+
+extension JSONValue {
+    /// The text of an event's object has its members by name; what is inside of arrays stays as it was sent.
+    var byName: JSONValue {
+        guard case .object(let object) = self else { return self }
+        let members = object.members.map { (key: $0.key, value: $0.value.byName) }
+        return .object(JSONObject(members.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }))
+    }
+}

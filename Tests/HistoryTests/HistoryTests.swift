@@ -51,7 +51,7 @@ struct TestHistory {
     func values(_ event: String, _ path: [ColumnPath.Component], of profiles: [UInt32] = [0]) -> [JSONValue] {
         let rows = history.rows(history.eventID(event), of: profiles.map { ProfileOrdinal($0) })
         guard let column = rows.table.column(.value, ColumnPath(path)) else { return [] }
-        return (0..<rows.count).map { history.store.json(rows.table.cell(.value, column: column, row: rows[$0])) }
+        return (0..<rows.count).map { rows.table.json(.value, column: column, row: rows[$0]) }
     }
 
     func timeline(of profiles: [UInt32] = [0], after last: TimelineEntry? = nil, limit: Int = 100) -> [TimelineEntry] {
