@@ -180,9 +180,9 @@ struct Compiler {
         for filter in tree.filters {
             switch filter {
             case .where(let tree):
-                let condition = condition(tree, inner)
-                plan.conditions.append(condition.plan)
-                plan.isTimeless = plan.isTimeless && condition.isTimeless
+                var parts = [tree]
+                if case .and(let operands) = tree { parts = operands }
+                for part in parts { add(condition(part, inner), to: plan) }
             case .excludingSources(let ids):
                 for id in ids { plan.excludedSources.insert(history.store.intern(id)) }
             case .within(let span): plan.toAge = min(plan.toAge, span.boundedMilliseconds)
@@ -198,6 +198,17 @@ struct Compiler {
             }
         }
         return plan
+    }
+
+    private func add(_ condition: Condition, to plan: StreamPlan) {
+        if case .test(.field(let field), let predicate) = condition.plan, !predicate.dependsOnNow, !field.ofParent,
+            case .column(let lookup) = field.place
+        {
+            plan.fieldTests.append(FieldTest(lookup, predicate, history.store))
+        } else {
+            plan.conditions.append(condition.plan)
+            plan.isTimeless = plan.isTimeless && condition.isTimeless
+        }
     }
 
     private func reducer(_ tree: Reducer, _ table: Table) -> ReducerPlan {

@@ -103,12 +103,22 @@ final class ColumnLookup {
     }
 
     func cell(_ row: Table.Row) -> Cell {
-        if column == nil, version != table.pathVersion {
-            column = table.column(root, path)
-            version = table.pathVersion
-        }
+        resolve()
         guard let column else { return .missing }
         return table.cell(root, column: column, row: row)
+    }
+
+    /// The cells of the rows from the first on; rows beyond have none.
+    var cells: ContiguousArray<Cell> {
+        resolve()
+        guard let column else { return [] }
+        return table.cells(root, column: column)
+    }
+
+    private func resolve() {
+        guard column == nil, version != table.pathVersion else { return }
+        column = table.column(root, path)
+        version = table.pathVersion
     }
 
     /// The value where `cell` found something.
@@ -125,6 +135,9 @@ final class StreamPlan {
     let table: Table
     /// The table of the occurrence inside of whose `where` this stands. Then only what comes strictly after it counts.
     let parent: Table?
+    /// Filters on one column against literals.
+    var fieldTests: [FieldTest] = []
+    /// All other filters.
     var conditions: [ConditionPlan] = []
     /// Sources left out.
     var excludedSources: Set<UInt32> = []
@@ -136,7 +149,7 @@ final class StreamPlan {
     var toParent: Int64 = never
     /// The session's gap, if only the latest session counts.
     var sessionGap: Int64?
-    /// Whether the filters answer the same about a row at every instant.
+    /// Whether `conditions` answer the same about a row at every instant.
     var isTimeless = true
 
     init(slot: Int, event: EventID, table: Table, parent: Table?) {

@@ -26,7 +26,18 @@ final class Predicate {
         case afterNext(Int64)
     }
 
+    /// What most predicates come down to for most cells.
+    private enum Shortcut {
+        case none
+        case isText(UInt32)
+        case isOtherText(UInt32)
+        case ordering(Ordering, Double)
+        case exists
+        case absent
+    }
+
     private let test: Test
+    private let shortcut: Shortcut
     private let store: ValueStore
     /// Whether only a string with the same bytes as a literal can equal a string: no literal is a number or a date.
     private let areTexts: Bool
@@ -48,6 +59,29 @@ final class Predicate {
         default:
             codes = []
             areTexts = false
+        }
+        shortcut =
+            switch test {
+            case .equals where areTexts && codes.count == 1: .isText(codes[0])
+            case .equalsNone where areTexts && codes.count == 1: .isOtherText(codes[0])
+            case .ordering(let ordering, .number(let number, _)): .ordering(ordering, number)
+            case .exists: .exists
+            case .absent: .absent
+            default: .none
+            }
+    }
+
+    /// Whether a cell passes, where that can be told from the cell alone; `nil` for the long way.
+    func accepts(_ cell: Cell) -> Bool? {
+        switch (shortcut, cell.kind) {
+        case (.none, _), (_, .list): nil
+        case (.exists, let kind): kind != .missing && kind != .null
+        case (.absent, let kind): kind == .missing || kind == .null
+        case (_, .missing), (_, .null): false
+        case (.isText(let code), .string): cell.code == code
+        case (.isOtherText(let code), .string): cell.code != code
+        case (.ordering(let ordering, let number), .number): ordering.accepts(cell.number, number)
+        default: nil
         }
     }
 

@@ -15,7 +15,7 @@ extension Evaluator {
                 .json(.number(window.inside.count)), min(oldest, window.coming.first.map(window.comesAt) ?? never)
             )
         case .first(let field) where plan.sessionGap == nil:
-            return firstValue(plan, window, window.inside, field, frame, scope)
+            return firstValue(plan, window, field, frame, scope)
         case .last(let field) where plan.sessionGap == nil:
             return lastValue(plan, window, field, frame, scope)
         default: break
@@ -26,14 +26,13 @@ extension Evaluator {
 
     /// The earliest value: newer rows don't matter once it is found, older ones only if a filter comes to accept them.
     private mutating func firstValue(
-        _ plan: StreamPlan, _ window: StreamWindow, _ indices: Range<Int>, _ field: FieldPlan, _ frame: Frame,
-        _ scope: Scope
+        _ plan: StreamPlan, _ window: StreamWindow, _ field: FieldPlan, _ frame: Frame, _ scope: Scope
     ) -> (value: Operand, changesAt: Int64) {
         var changesAt = never
-        for index in indices {
-            let (holds, change) = passes(plan, window.rows[index], frame, scope)
-            changesAt = min(changesAt, change)
-            if holds, let value = self.value(field, window.rows[index], last: false) {
+        var cursor = RowCursor(plan, window.rows, window.inside)
+        while let (index, outcome) = cursor.next(&self, frame, scope) {
+            changesAt = min(changesAt, outcome.changesAt)
+            if outcome.holds, let value = self.value(field, window.rows[index], last: false) {
                 return (value, min(changesAt, window.leavesAt(index)))
             }
         }
@@ -45,10 +44,10 @@ extension Evaluator {
         _ plan: StreamPlan, _ window: StreamWindow, _ field: FieldPlan, _ frame: Frame, _ scope: Scope
     ) -> (value: Operand, changesAt: Int64) {
         var changesAt = nextComing(plan, window, frame, scope)
-        for index in window.inside.reversed() {
-            let (holds, change) = passes(plan, window.rows[index], frame, scope)
-            changesAt = min(changesAt, change)
-            if holds, let value = self.value(field, window.rows[index], last: true) {
+        var cursor = RowCursor(plan, window.rows, window.inside, backwards: true)
+        while let (index, outcome) = cursor.next(&self, frame, scope) {
+            changesAt = min(changesAt, outcome.changesAt)
+            if outcome.holds, let value = self.value(field, window.rows[index], last: true) {
                 return (value, min(changesAt, window.leavesAt(index)))
             }
         }

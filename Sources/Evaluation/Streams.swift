@@ -42,19 +42,23 @@ extension Evaluator {
     }
 
     /// Whether time alone decides which rows count.
-    func isPlain(_ plan: StreamPlan) -> Bool {
-        plan.conditions.isEmpty && plan.excludedSources.isEmpty && receivedFrom == .min && plan.sessionGap == nil
+    func isPlain(_ plan: StreamPlan) -> Bool { passesAll(plan) && plan.sessionGap == nil }
+
+    /// Whether no filter but windows can keep a row out.
+    private func passesAll(_ plan: StreamPlan) -> Bool {
+        plan.conditions.isEmpty && plan.fieldTests.isEmpty && !limitsEvidence(plan)
     }
 
-    /// Whether a row passes the filters that never change their mind.
-    private func isEvidence(_ plan: StreamPlan, _ row: Table.Row) -> Bool {
+    func limitsEvidence(_ plan: StreamPlan) -> Bool { receivedFrom != .min || !plan.excludedSources.isEmpty }
+
+    func isEvidence(_ plan: StreamPlan, _ row: Table.Row) -> Bool {
         if receivedFrom != .min, plan.table.receivedAt(row) < receivedFrom { return false }
         return plan.excludedSources.isEmpty || !plan.excludedSources.contains(plan.table.source(row))
     }
 
-    /// Whether a row passes all filters but the window, and until when that is so.
-    mutating func passes(_ plan: StreamPlan, _ row: Table.Row, _ frame: Frame, _ scope: Scope) -> Outcome {
-        guard isEvidence(plan, row) else { return (false, never) }
+    /// Whether a row that a cursor stopped at passes the other filters too, and until when that is so.
+    mutating func remainingFilters(_ plan: StreamPlan, _ row: Table.Row, _ frame: Frame, _ scope: Scope) -> Outcome {
+        guard !plan.conditions.isEmpty else { return (true, never) }
         var decision = Decision(false)
         for condition in plan.conditions where !decision.isFinal {
             decision.add(self.condition(condition, frame.inside(row), scope))
@@ -64,12 +68,12 @@ extension Evaluator {
 
     /// When the next row comes in that may pass; `never` if none does.
     mutating func nextComing(_ plan: StreamPlan, _ window: StreamWindow, _ frame: Frame, _ scope: Scope) -> Int64 {
-        if isPlain(plan) { return window.coming.first.map(window.comesAt) ?? never }
-        for index in window.coming {
-            let row = window.rows[index]
-            guard isEvidence(plan, row) else { continue }
-            // What a filter will say of the row when it comes is known now only if the filter is timeless.
-            if !plan.isTimeless || passes(plan, row, frame, scope).holds { return window.comesAt(index) }
+        if window.coming.isEmpty { return never }
+        if passesAll(plan) { return window.comesAt(window.coming.lowerBound) }
+        var cursor = RowCursor(plan, window.rows, window.coming)
+        while let (index, outcome) = cursor.next(&self, frame, scope) {
+            // What the other filters will say of the row when it comes is known now only if they are timeless.
+            if outcome.holds || !plan.isTimeless { return window.comesAt(index) }
         }
         return never
     }
@@ -128,14 +132,14 @@ extension Evaluator {
         var found = 0
         var foundChange = never
         var otherChange = never
-        for index in window.inside.reversed() {
-            let (holds, changesAt) = passes(plan, window.rows[index], frame, scope)
-            guard holds else {
-                otherChange = min(otherChange, changesAt)
+        var cursor = RowCursor(plan, window.rows, window.inside, backwards: true)
+        while let (index, outcome) = cursor.next(&self, frame, scope) {
+            guard outcome.holds else {
+                otherChange = min(otherChange, outcome.changesAt)
                 continue
             }
             found += 1
-            foundChange = min(foundChange, changesAt)
+            foundChange = min(foundChange, outcome.changesAt)
             if found == number { return (true, min(foundChange, window.leavesAt(index))) }
         }
         return (false, min(otherChange, nextComing(plan, window, frame, scope)))
@@ -155,13 +159,13 @@ extension Evaluator {
     ) -> Matches {
         var indices: [Int] = []
         var changesAt = never
-        if plan.conditions.isEmpty, plan.excludedSources.isEmpty, receivedFrom == .min {
+        if passesAll(plan) {
             indices = Array(window.inside)
         } else {
-            for index in window.inside {
-                let (holds, change) = passes(plan, window.rows[index], frame, scope)
-                changesAt = min(changesAt, change)
-                if holds { indices.append(index) }
+            var cursor = RowCursor(plan, window.rows, window.inside)
+            while let (index, outcome) = cursor.next(&self, frame, scope) {
+                changesAt = min(changesAt, outcome.changesAt)
+                if outcome.holds { indices.append(index) }
             }
         }
         if let gap = plan.sessionGap { indices = Evaluator.latestSession(indices, window.rows, gap: gap) }

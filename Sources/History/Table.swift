@@ -70,6 +70,11 @@ public final class Table {
         root == .value ? values.cell(column, row) : context.cell(column, row)
     }
 
+    /// The cells of a column by row; rows beyond have none. Don't keep it across insertions.
+    public func cells(_ root: Root, column: Int) -> ContiguousArray<Cell> {
+        root == .value ? values.columns[column].cells : context.columns[column].cells
+    }
+
     /// The value at a path; null where there is none. Of an event's object the members stand in the order of their names.
     public func json(_ root: Root, column: Int, row: Row) -> JSONValue {
         root == .value ? values.json(column, row: row, store) : context.json(column, row: row, store)
