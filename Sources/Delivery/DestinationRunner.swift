@@ -57,6 +57,8 @@ final class DestinationRunner: Sendable {
                 if work.queue.isDraining, work.queue.inFlight.isEmpty, !work.isProbing { break }
                 let now = clock.now()
                 var wake = work.queue.wakeAt(now: now)
+                // More of the outbox fits: go on with it at once.
+                if work.queue.wantsMore, !work.isOutboxRead { wake = now }
                 if let graceEnd { wake = graceEnd }
                 let letters = await mailbox.next(
                     within: wake.map { max($0 - now, Instant.Span(milliseconds: 0)) },
@@ -121,7 +123,12 @@ final class DestinationRunner: Sendable {
 
     /// Does everything that can be done now.
     private func step(_ work: inout Work, _ group: inout DiscardingTaskGroup) async {
-        while work.queue.wantsMore, !work.isOutboxRead { await readPage(&work) }
+        // A few pages, then requests: an outbox that grows as fast as it is read would else never be sent.
+        var pages = 0
+        while work.queue.wantsMore, !work.isOutboxRead, pages < configuration.pagesPerStep {
+            await readPage(&work)
+            pages += 1
+        }
         let now = clock.now()
         if work.queue.startProbe(now: now) { startProbe(&work, &group, now: now) }
         for planned in work.queue.requests(now: clock.now()) {

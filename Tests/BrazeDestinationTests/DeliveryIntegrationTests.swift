@@ -362,6 +362,28 @@ import Testing
         }
     }
 
+    @Test("an outbox that grows faster than it is read is sent all the same") func growingOutbox() async throws {
+        try await Desk.with { desk in
+            // A page of one makes reading slower than the writer, as millions of changes make it at the usual size.
+            let running = try desk.start(
+                [desk.destination()], Desk.configuration { $0.pageSize = 1 })
+            let writer = Task {
+                var value = 0
+                while !Task.isCancelled {
+                    try desk.emit(
+                        (0..<200).map { desk.identify("u\($0 % 3)", ["orders": .number(value + $0)]) }, to: running)
+                    value += 200
+                    await Task.yield()
+                }
+            }
+            try await eventually("told while the outbox grows", within: .seconds(10)) { !desk.braze.calls.isEmpty }
+            #expect(try desk.waiting > 0, "the writer was not faster than delivery, so this says nothing")
+            writer.cancel()
+            try await writer.value
+            try await running.stop()
+        }
+    }
+
     @Test func theConnectionTestTellsWhatToFix() async throws {
         try await Desk.with { desk in
             let running = try desk.start([])
