@@ -88,13 +88,13 @@ struct DemoRun: Service {
         let before = try await setup.status()
         let begun = ContinuousClock.now
         let accepting = ProgressLine(what: "  accepted", unit: "calls")
+        let applying = ProgressLine(what: "  applied", unit: "calls")
         let loader = DemoLoader(client: DemoClient(base: muster), writeKey: writeKey)
         try await loader.load(shop) { accepting.show(done: Int64($0), total: Int64(shop.count)) }
         report.calls = shop.count
         report.acceptedSeconds = seconds(since: begun)
         accepting.end("  accepted: \(rate(shop.count, report.acceptedSeconds, "calls"))")
 
-        let applying = ProgressLine(what: "  applied", unit: "calls")
         while true {
             let status = try await setup.status()
             if status.lag == 0 { break }
@@ -108,7 +108,7 @@ struct DemoRun: Service {
     /// Waits until backfills are through and the sandbox knows everything.
     private func settle(_ setup: DemoSetup, _ report: inout DemoReport) async throws {
         var begun = ContinuousClock.now
-        let backfilling = ProgressLine(what: "  history read", unit: "profiles")
+        let backfilling = ProgressLine(what: "  history read", unit: "evaluations")
         while true {
             let status = try await setup.status()
             if status.backfillTotal == 0 { break }

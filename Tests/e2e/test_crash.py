@@ -22,7 +22,7 @@ def test_kills_under_load(muster, sandbox):
     source = muster.create_source()
     orders = muster.create_trait("Orders", "event('Order Completed').count()")
     revenue = muster.create_trait("Revenue", "event('Order Completed').sum(property('revenue'))")
-    regulars = muster.create_audience("Regulars", "event('Order Completed').count() >= 20")
+    regulars = muster.create_audience("Regulars", "event('Order Completed').count() >= 10")
     braze = muster.create_braze(sandbox.url, sandbox.key)
     muster.connect(orders, braze, sendIdentify=True, sendTrack=False)
     muster.connect(revenue, braze, sendIdentify=True, sendTrack=False)
@@ -50,15 +50,24 @@ def test_kills_under_load(muster, sandbox):
     assert muster.members(orders) == expected
     assert muster.members(revenue) == {person: load.revenue[person] for person in expected}
     assert muster.event_counts()["Order Completed"] == sum(load.orders.values())
-    regular = {person for person, count in expected.items() if count >= 20}
+    repeated = 0
+    regular = {person for person, count in expected.items() if count >= 10}
     assert set(muster.members(regulars)) == regular
 
+    profiles = sandbox.export(*expected)
+    assert set(profiles) == set(expected)
     for person, count in expected.items():
-        profile = sandbox.profile(person)
+        profile = profiles[person]
         attributes = profile["custom_attributes"]
         assert attributes["orders"] == count, (person, profile)
         assert attributes["revenue"] == load.revenue[person], (person, profile)
         assert attributes.get("regulars", False) is (person in regular), (person, profile)
         if person in regular:
             # Nobody ever left. A kill between Braze's answer and our note of it may repeat an event, never lose one.
-            assert sandbox.event_count(person, "Audience Entered") >= 1, (person, profile)
+            entered = [event["count"] for event in profile["custom_events"] if event["name"] == "Audience Entered"]
+            assert entered and entered[0] >= 1, (person, profile)
+            repeated += entered[0] - 1
+    assert regular, "nobody bought often: the test says nothing about events"
+    # What may have been repeated, the destination's page says.
+    unknown = muster.destination(braze)["state"]["unknownOutcomes"]
+    print(f"{repeated} of {len(regular)} events told twice, {unknown} outcomes unknown since the last start")

@@ -14,7 +14,7 @@ class Workload:
 
     EVENT = "Order Completed"
 
-    def __init__(self, url, write_key, people=60, threads=3, seed=1):
+    def __init__(self, url, write_key, people=1200, threads=3, seed=1):
         self.url = url
         self.write_key = write_key
         self.seed = seed
@@ -45,10 +45,10 @@ class Workload:
         try:
             draw = random.Random(self.seed * 1000 + number)
             mine = [person for index, person in enumerate(self.orders) if index % threads == number]
-            for person in mine:
+            for start in range(0, len(mine), 100):
                 self._deliver([{
                     "type": "identify", "messageId": f"who-{self.seed}-{person}", "userId": person,
-                    "traits": {"email": f"{person}@example.com"}}])
+                    "traits": {"email": f"{person}@example.com"}} for person in mine[start:start + 100]])
             turn = 0
             while not self._stopping.is_set():
                 turn += 1
