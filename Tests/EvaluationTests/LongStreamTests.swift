@@ -2,6 +2,7 @@ import History
 import JSON
 import Model
 import Query
+import TestSupport
 import Testing
 
 @testable import Evaluation
