@@ -4,7 +4,7 @@ import Model
 import Query
 
 /// One value as comparisons see it, wherever it comes from: a column, a literal, another computation, a reducer.
-enum Atom {
+package enum Atom {
     case null
     case boolean(Bool)
     /// The nearest double, and the number's own text where the double would print another.
@@ -36,7 +36,7 @@ enum Atom {
     }
 
     /// What text operators, lists and rankings look at; `nil` of null.
-    var text: String? {
+    package var text: String? {
         switch self {
         case .null: nil
         case .boolean(let bool): bool ? "true" : "false"
@@ -56,7 +56,7 @@ enum Atom {
     }
 
     /// The number, where this counts as one: numeric strings do (spec: engage §1.3).
-    var number: Double? {
+    package var number: Double? {
         switch self {
         case .number(let double, _): double
         case .text(let text, _): NumericText.parse(text)
@@ -110,14 +110,14 @@ enum Comparison {
     }
 }
 
-enum Order {
+package enum Order {
     case less
     case same
     case greater
 }
 
 /// The four orderings.
-enum Ordering {
+package enum Ordering {
     case less
     case lessOrSame
     case greater
@@ -132,7 +132,7 @@ enum Ordering {
         }
     }
 
-    func accepts(_ left: Double, _ right: Double) -> Bool {
+    package func accepts(_ left: Double, _ right: Double) -> Bool {
         switch self {
         case .less: left < right
         case .lessOrSame: left <= right
@@ -144,13 +144,13 @@ enum Ordering {
 
 /// Strings that denote numbers: an optional sign, digits with at most one point among or around them, an optional
 /// exponent, and nothing else.
-enum NumericText {
+package enum NumericText {
     static func parse(_ text: String) -> Double? {
         var text = text
         return text.withUTF8 { parse($0) }
     }
 
-    static func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> Double? {
+    package static func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> Double? {
         var position = 0
         var isNegative = false
         if let first = bytes.first, first == UInt8(ascii: "-") || first == UInt8(ascii: "+") {
@@ -203,7 +203,7 @@ enum NumericText {
 
     /// A sum or mean without the noise of binary fractions: rounded to 15 significant decimal digits, so that
     /// `19.99 + 39.98` is 59.97 and a threshold means what it says.
-    static func rounded(_ value: Double) -> Double {
+    package static func rounded(_ value: Double) -> Double {
         let magnitude = abs(value)
         guard magnitude >= 1e-7, magnitude < 1e15 else { return value }
         var scale = 0

@@ -39,7 +39,7 @@ public final class CompiledQuery {
             isTruncated: evaluator.isTruncated)
     }
 
-    func plan(for history: History) -> QueryPlan {
+    package func plan(for history: History) -> QueryPlan {
         if let resolved, resolved.history === history { return resolved.plan }
         let plan = Compiler.compile(definition, for: history)
         resolved = (history, plan)

@@ -3,9 +3,9 @@ import JSON
 
 /// A condition on a column of the occurrence at hand against literals: the common filter, asked of 64 rows at a time, so
 /// that what does not depend on the row is done once for all of them.
-final class FieldTest {
-    private let lookup: ColumnLookup
-    private let predicate: Predicate
+package final class FieldTest {
+    package let lookup: ColumnLookup
+    package let predicate: Predicate
     private let store: ValueStore
 
     init(_ lookup: ColumnLookup, _ predicate: Predicate, _ store: ValueStore) {

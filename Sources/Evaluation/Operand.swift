@@ -1,9 +1,9 @@
-import History
-import JSON
+package import History
+package import JSON
 import Model
 
 /// A value on its way to a comparison or a reducer.
-enum Operand {
+package enum Operand {
     case cell(Cell)
     /// A value of another computation, or a reducer's.
     case json(JSONValue)
@@ -13,7 +13,7 @@ enum Operand {
 
     static let null = Operand.cell(.null)
 
-    func atom(_ store: ValueStore) -> Atom {
+    package func atom(_ store: ValueStore) -> Atom {
         switch self {
         case .cell(let cell):
             switch cell.kind {
@@ -31,7 +31,7 @@ enum Operand {
         }
     }
 
-    func json(_ store: ValueStore) -> JSONValue {
+    package func json(_ store: ValueStore) -> JSONValue {
         switch self {
         case .cell(let cell): return store.json(cell)
         case .json(let value): return value
@@ -46,7 +46,7 @@ enum Operand {
         }
     }
 
-    var isNull: Bool {
+    package var isNull: Bool {
         switch self {
         case .cell(let cell): cell.isNull
         case .json(let value): value == .null
@@ -56,7 +56,7 @@ enum Operand {
     }
 
     /// The number, where this counts as one.
-    func number(_ store: ValueStore) -> Double? {
+    package func number(_ store: ValueStore) -> Double? {
         if case .cell(let cell) = self {
             switch cell.kind {
             case .number: return cell.number

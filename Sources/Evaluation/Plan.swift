@@ -1,4 +1,4 @@
-import History
+package import History
 import JSON
 import Model
 import Query
@@ -6,7 +6,7 @@ import Query
 // What a definition becomes for one History: the same tree with names turned into tables and columns, comparators into
 // predicates, filters into one window per stream.
 
-indirect enum ConditionPlan {
+package indirect enum ConditionPlan {
     case or([ConditionPlan])
     case and([ConditionPlan])
     case not(ConditionPlan)
@@ -19,7 +19,7 @@ indirect enum ConditionPlan {
 }
 
 /// What a count is compared with, in whole numbers.
-enum CountTest {
+package enum CountTest {
     case atLeast(Int)
     case exactly(Int)
     /// Compared with a fraction: no count equals it.
@@ -27,13 +27,13 @@ enum CountTest {
 }
 
 /// A comparison of two values of which neither is a literal on the right.
-enum Relation {
+package enum Relation {
     case equals
     case differs
     case ordering(Ordering)
 }
 
-indirect enum ScalarPlan {
+package indirect enum ScalarPlan {
     case literal(Atom)
     case trait(TraitPlan)
     case field(FieldPlan)
@@ -41,14 +41,14 @@ indirect enum ScalarPlan {
 }
 
 /// `trait('key.member')`.
-final class TraitPlan {
+package final class TraitPlan {
     /// Where a scope keeps the value of this trait, so that it is looked up once per evaluation.
-    let slot: Int
-    let key: String
-    let id: TraitID
+    package let slot: Int
+    package let key: String
+    package let id: TraitID
     /// What follows the key.
-    let path: ColumnPath
-    let column: ColumnLookup
+    package let path: ColumnPath
+    package let column: ColumnLookup
 
     init(slot: Int, key: String, id: TraitID, path: ColumnPath, column: ColumnLookup) {
         self.slot = slot
@@ -60,8 +60,8 @@ final class TraitPlan {
 }
 
 /// `property(…)` or `context(…)` of an occurrence.
-final class FieldPlan {
-    enum Envelope {
+package final class FieldPlan {
+    package enum Envelope {
         case timestamp
         case receivedAt
         case messageID
@@ -69,17 +69,17 @@ final class FieldPlan {
         case type
     }
 
-    enum Place {
+    package enum Place {
         case column(ColumnLookup)
         case envelope(Envelope)
         /// Outside of any occurrence: always null.
         case nowhere
     }
 
-    let table: Table?
-    let place: Place
+    package let table: Table?
+    package let place: Place
     /// Whether it is the parent occurrence's.
-    let ofParent: Bool
+    package let ofParent: Bool
 
     init(table: Table?, place: Place, ofParent: Bool) {
         self.table = table
@@ -89,10 +89,10 @@ final class FieldPlan {
 }
 
 /// A column that may not exist yet.
-final class ColumnLookup {
-    private let table: Table
-    private let root: Table.Root
-    private let path: ColumnPath
+package final class ColumnLookup {
+    package let table: Table
+    package let root: Table.Root
+    package let path: ColumnPath
     private var column: Int?
     private var version = -1
 
@@ -128,29 +128,29 @@ final class ColumnLookup {
 }
 
 /// An event's occurrences with all filters: order has no meaning, so they are intersected (spec: engage §3.3).
-final class StreamPlan {
+package final class StreamPlan {
     /// Where a scope keeps the rows of this stream.
-    let slot: Int
-    let event: EventID
-    let table: Table
+    package let slot: Int
+    package let event: EventID
+    package let table: Table
     /// The table of the occurrence inside of whose `where` this stands. Then only what comes strictly after it counts.
-    let parent: Table?
+    package let parent: Table?
     /// Filters on one column against literals.
-    var fieldTests: [FieldTest] = []
+    package var fieldTests: [FieldTest] = []
     /// All other filters.
-    var conditions: [ConditionPlan] = []
+    package var conditions: [ConditionPlan] = []
     /// Sources left out.
-    var excludedSources: Set<UInt32> = []
+    package var excludedSources: Set<UInt32> = []
     /// How long ago an occurrence must be at least and may be at most, in milliseconds, ends included.
-    var fromAge: Int64 = 0
-    var toAge: Int64 = never
+    package var fromAge: Int64 = 0
+    package var toAge: Int64 = never
     /// How long after the parent it must be at least and may be at most.
-    var fromParent: Int64 = 1
-    var toParent: Int64 = never
+    package var fromParent: Int64 = 1
+    package var toParent: Int64 = never
     /// The session's gap, if only the latest session counts.
-    var sessionGap: Int64?
+    package var sessionGap: Int64?
     /// Whether `conditions` answer the same about a row at every instant.
-    var isTimeless = true
+    package var isTimeless = true
 
     init(slot: Int, event: EventID, table: Table, parent: Table?) {
         self.slot = slot
@@ -160,7 +160,7 @@ final class StreamPlan {
     }
 }
 
-enum ReducerPlan {
+package enum ReducerPlan {
     case count
     case sum(FieldPlan)
     case average(FieldPlan)
@@ -174,13 +174,13 @@ enum ReducerPlan {
 }
 
 /// The whole of a definition.
-struct QueryPlan {
-    enum Root {
+package struct QueryPlan {
+    package enum Root {
         case audience(ConditionPlan)
         case trait(ScalarPlan)
     }
 
-    var root: Root
-    var streamCount: Int
-    var traitCount: Int
+    package var root: Root
+    package var streamCount: Int
+    package var traitCount: Int
 }

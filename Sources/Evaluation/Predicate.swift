@@ -1,12 +1,12 @@
-import History
+package import History
 import JSON
 import Model
 import Query
 
 /// A comparator whose right side is known when the query is compiled. Literals are turned once into what columns hold,
 /// so that the common comparisons touch no text.
-final class Predicate {
-    enum Test {
+package final class Predicate {
+    package enum Test {
         case equals([Atom])
         /// Exists and equals none.
         case equalsNone([Atom])
@@ -36,7 +36,7 @@ final class Predicate {
         case absent
     }
 
-    private let test: Test
+    package let test: Test
     private let shortcut: Shortcut
     private let store: ValueStore
     /// Whether only a string with the same bytes as a literal can equal a string: no literal is a number or a date.
@@ -72,7 +72,7 @@ final class Predicate {
     }
 
     /// Whether a cell passes, where that can be told from the cell alone; `nil` for the long way.
-    func accepts(_ cell: Cell) -> Bool? {
+    package func accepts(_ cell: Cell) -> Bool? {
         switch (shortcut, cell.kind) {
         case (.none, _), (_, .list): nil
         case (.exists, let kind): kind != .missing && kind != .null
@@ -86,14 +86,14 @@ final class Predicate {
     }
 
     /// Whether the answer about the same value may differ at another instant.
-    var dependsOnNow: Bool {
+    package var dependsOnNow: Bool {
         switch test {
         case .withinLast, .withinNext, .beforeLast, .afterNext: true
         default: false
         }
     }
 
-    func accepts(_ operand: Operand, at now: Int64) -> Bool {
+    package func accepts(_ operand: Operand, at now: Int64) -> Bool {
         switch test {
         case .equals(let literals): return !operand.isNull && equalsAny(literals, operand)
         case .equalsNone(let literals): return !operand.isNull && !equalsAny(literals, operand)
@@ -195,4 +195,4 @@ final class Predicate {
 }
 
 /// An instant that does not come.
-let never = Int64.max
+package let never = Int64.max
