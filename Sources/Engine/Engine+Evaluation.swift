@@ -61,7 +61,7 @@ extension Engine {
                 if wakeUps.arm(key, due: due) { changes.wakeups.append(row(of: key, due: due)) }
             }
         }
-        if standing == nil, value == false || value == .null || isNothing(value, of: computation) { return }
+        if standing == nil, isNothing(value, of: computation) { return }
         if value == [] { value = .null }
         if let standing, standing.value == value {
             tellNewIDs(standing, computation, profile, at: instant, work: work)
@@ -72,9 +72,14 @@ extension Engine {
         }
     }
 
-    /// A counter is not told of people who never did it, nor is an empty list (spec: engage §1.3).
-    private func isNothing(_ value: JSONValue, of computation: RegisteredComputation) -> Bool {
-        computation.definition.kind == .trait && (value == [] || (value == 0 && computation.isCounter))
+    /// Whether a value says nothing about a profile that never had another: it is not in the audience, has no value, an
+    /// empty list, or a count of 0 (spec: engage §1.3).
+    func isNothing(_ value: JSONValue, of computation: RegisteredComputation) -> Bool {
+        Engine.isNothing(value, isAudience: computation.definition.kind == .audience, isCounter: computation.isCounter)
+    }
+
+    static func isNothing(_ value: JSONValue, isAudience: Bool, isCounter: Bool) -> Bool {
+        isAudience ? value != true : value == .null || value == [] || (value == 0 && isCounter)
     }
 
     /// Whether the profile has an id that the computation asks for (spec: engage §2.7).
@@ -173,7 +178,7 @@ extension Engine {
     }
 
     private func person(_ profile: ProfileOrdinal) -> ProfileView {
-        ProfileView(identity.members(of: profile)) { [unowned self] key in computedValue(key: key, of: profile) }
+        ProfileView(identity.members(of: profile)) { [unowned self] key, _ in computedValue(key: key, of: profile) }
     }
 
     /// What computations say under a key. A deleted one's values read as custom traits (spec: engage §1.6).

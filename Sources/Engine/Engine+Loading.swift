@@ -21,7 +21,8 @@ extension Engine {
             counters: IdentityCounters(
                 nextOrdinal: UInt32(state.meta["nextOrdinal"]?.integer ?? 0),
                 nextMapping: Int64(state.meta["nextMapping"]?.integer ?? 0)),
-            profiles: state.profiles, identifiers: state.identifiers, links: state.links)
+            profiles: state.profiles, identifiers: state.identifiers, links: state.links,
+            merges: state.merges)
         for definition in state.computations { register(try compile(definition), definition) }
         registry.reindex(history: history)
         for row in state.values {

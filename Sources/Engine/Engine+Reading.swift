@@ -157,17 +157,20 @@ extension Engine {
         _ query: CompiledQuery, _ definition: Computation, range: Range<UInt32>, at instant: Instant,
         sampleLimit: Int, into view: inout PreviewView
     ) {
-        let evidence = evidence(definition)
+        let viewpoint = Viewpoint(self, at: instant)
+        let evidence = viewpoint.evidence(definition)
+        let (isAudience, isCounter) = (definition.kind == .audience, query.definition.isCounter)
         for number in range {
             view.done += 1
             let profile = ProfileOrdinal(number)
-            guard identity.exists(profile), identity.isCanonical(profile), level(of: profile) == definition.level,
-                qualifies(profile, for: definition)
+            guard viewpoint.canonical(profile) == profile, level(of: profile) == definition.level,
+                viewpoint.qualifies(profile, for: definition)
             else { continue }
-            let evaluation = query.evaluate(
-                subject(profile, level: definition.level), evidence: evidence, in: history, at: instant)
-            let isMember = evaluation.value != .null && evaluation.value != false && evaluation.value != []
-            guard isMember, !(definition.kind == .trait && evaluation.value == 0) else { continue }
+            let subject =
+                viewpoint.isPast
+                ? viewpoint.subject(profile, level: definition.level) : subject(profile, level: definition.level)
+            let evaluation = query.evaluate(subject, evidence: evidence, in: history, at: instant)
+            guard !Engine.isNothing(evaluation.value, isAudience: isAudience, isCounter: isCounter) else { continue }
             view.size += 1
             if view.sample.count < sampleLimit {
                 view.sample.append(

@@ -1,3 +1,4 @@
+public import Evaluation
 public import JSON
 public import Model
 
@@ -96,4 +97,39 @@ public struct PreviewView: Sendable, Hashable {
         public var profiles = 0
         public var values = 0
     }
+}
+
+/// What a computation comes to on a profile as of some instant.
+public struct AsOfView: Sendable, Hashable {
+    public let profile: ProfileSummary
+    /// The numbers that made up the profile then.
+    public let ordinals: [ProfileOrdinal]
+    public let computation: Computation
+    /// Null where there was none.
+    public let value: JSONValue
+    /// When the value may change if nothing arrives after that instant.
+    public let changesAt: Instant?
+
+    /// Whether the value made its profile a member or holder.
+    public var isHeld: Bool { value != .null && value != false }
+}
+
+/// A person or account as of some instant.
+public struct ProfileAsOf: Sendable, Hashable {
+    public let ordinals: [ProfileOrdinal]
+    /// Custom traits, by key.
+    public let traits: [TraitView]
+    /// Every computation of the profile's kind, in order of creation, with or without a value.
+    public let computed: [AsOfView]
+}
+
+/// Why a profile is, or is not, in an audience, or has the value that it has.
+public struct WhyView: Sendable, Hashable {
+    public let answer: AsOfView
+    public let explanation: Explanation
+    /// False where the profile has no id of the kinds that the computation asks for (spec: engage §2.7).
+    public let qualifies: Bool
+    public let nextChange: NextChange
+    /// The computations that the query reads.
+    public let reads: [Computation]
 }

@@ -43,14 +43,7 @@ final class RegisteredComputation {
         self.dependencies = dependencies
     }
 
-    /// Whether the value is a number of events or of values: nought for those who never had one.
-    var isCounter: Bool {
-        guard case .trait(.reduction(_, let reducer)) = compiled.definition else { return false }
-        return switch reducer {
-        case .count, .uniqueCount: true
-        default: false
-        }
-    }
+    var isCounter: Bool { compiled.definition.isCounter }
 
     var isActive: Bool { definition.enabled && definition.deletedAt == nil }
 
@@ -59,6 +52,17 @@ final class RegisteredComputation {
         states[profile] = state
         let isNow = state?.isTelling ?? false
         size += (isNow ? 1 : 0) - (was ? 1 : 0)
+    }
+}
+
+extension Definition {
+    /// Whether the value is a number of events or of values: nought for those who never had one.
+    var isCounter: Bool {
+        guard case .trait(.reduction(_, let reducer)) = self else { return false }
+        return switch reducer {
+        case .count, .uniqueCount: true
+        default: false
+        }
     }
 }
 

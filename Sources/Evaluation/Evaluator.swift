@@ -21,6 +21,8 @@ struct Evaluator {
     let store: ValueStore
     let now: Int64
     let receivedFrom: Int64
+    /// `never` where everything counts that was received.
+    let receivedUpTo: Int64
     let timestampFrom: Int64
     var isTruncated = false
 
@@ -29,6 +31,7 @@ struct Evaluator {
         store = history.store
         self.now = now.milliseconds
         receivedFrom = evidence.receivedFrom?.milliseconds ?? .min
+        receivedUpTo = evidence.receivedUpTo?.milliseconds ?? never
         timestampFrom = evidence.timestampFrom?.milliseconds ?? .min
     }
 
@@ -162,13 +165,20 @@ struct Evaluator {
     private func trait(_ plan: TraitPlan, _ scope: Scope) -> (values: Operands, changesAt: Int64) {
         if let known = scope.traits[plan.slot] { return known }
         let found: (values: Operands, changesAt: Int64)
-        switch scope.profile.computed(plan.key) {
+        switch scope.profile.computed(plan.key, Instant(milliseconds: now)) {
         case .value(let value): found = (Operands(value, at: plan.path.components[...]), never)
+        case .workedOut(let value, let until):
+            found = (Operands(value, at: plan.path.components[...]), until?.milliseconds ?? never)
         case .absent: found = (.one(.null), never)
         case .notComputed:
             let rows = history.rows(plan.id, of: scope.profile.ordinals)
-            let end = rows.firstIndex(from: now + 1)
-            let changesAt = end < rows.count ? rows.timestamp(end) : never
+            var end = rows.firstIndex(from: now + 1)
+            var next = end
+            if receivedUpTo != never {
+                while end > 0, rows.table.receivedAt(rows[end - 1]) > receivedUpTo { end -= 1 }
+                while next < rows.count, rows.table.receivedAt(rows[next]) > receivedUpTo { next += 1 }
+            }
+            let changesAt = next < rows.count ? rows.timestamp(next) : never
             let cell = end > 0 ? plan.column.cell(rows[end - 1]) : .missing
             found = (cell.kind == .list ? .list(cell) : .one(.cell(cell)), changesAt)
         }

@@ -136,11 +136,14 @@ private struct Explainer {
     }
 
     private func record(_ trait: TraitPlan, _ scope: Scope, in explanation: inout Explanation) {
-        switch scope.profile.computed(trait.key) {
-        case .absent: break
-        case .value(let value): explanation.traits.append(Explanation.ReadTrait(key: trait.key, value: value))
+        switch scope.profile.computed(trait.key, now) {
+        case .absent, .workedOut(.null, _): break
+        case .value(let value), .workedOut(let value, _):
+            explanation.traits.append(Explanation.ReadTrait(key: trait.key, value: value))
         case .notComputed:
-            guard let row = history.trait(trait.id, of: scope.profile.ordinals, at: now) else { return }
+            guard let row = history.trait(
+                trait.id, of: scope.profile.ordinals, at: now, receivedUpTo: evidence.receivedUpTo ?? .distantFuture)
+            else { return }
             explanation.traits.append(
                 Explanation.ReadTrait(
                     key: row.key, value: row.value,

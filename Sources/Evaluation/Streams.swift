@@ -49,10 +49,13 @@ extension Evaluator {
         plan.conditions.isEmpty && plan.fieldTests.isEmpty && !limitsEvidence(plan)
     }
 
-    func limitsEvidence(_ plan: StreamPlan) -> Bool { receivedFrom != .min || !plan.excludedSources.isEmpty }
+    func limitsEvidence(_ plan: StreamPlan) -> Bool {
+        receivedFrom != .min || receivedUpTo != never || !plan.excludedSources.isEmpty
+    }
 
     func isEvidence(_ plan: StreamPlan, _ row: Table.Row) -> Bool {
         if receivedFrom != .min, plan.table.receivedAt(row) < receivedFrom { return false }
+        if receivedUpTo != never, plan.table.receivedAt(row) > receivedUpTo { return false }
         return plan.excludedSources.isEmpty || !plan.excludedSources.contains(plan.table.source(row))
     }
 

@@ -3,19 +3,25 @@ public import Model
 extension History {
     /// The traits a profile has as of an instant, by key in the order of the bytes: of each key the last row not later
     /// than the instant; removed ones are left out.
-    public func traits(of profile: [ProfileOrdinal], at now: Instant) -> [TraitRow] {
+    public func traits(
+        of profile: [ProfileOrdinal], at now: Instant, receivedUpTo: Instant = .distantFuture
+    ) -> [TraitRow] {
         var numbers: Set<UInt32> = []
         for ordinal in profile where ordinal.rawValue < profiles.count {
             for entry in profiles[Int(ordinal.rawValue)].traits { numbers.insert(ProfileIndex.table(entry)) }
         }
-        return numbers.compactMap { trait(TraitID($0), of: profile, at: now) }
+        return numbers.compactMap { trait(TraitID($0), of: profile, at: now, receivedUpTo: receivedUpTo) }
             .sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     }
 
-    /// The value of one trait as of an instant; `nil` where it was never set or is removed.
-    public func trait(_ id: TraitID, of profile: [ProfileOrdinal], at now: Instant) -> TraitRow? {
+    /// The value of one trait as of an instant; `nil` where it was never set or is removed. Calls that were received
+    /// after `receivedUpTo` are left out.
+    public func trait(
+        _ id: TraitID, of profile: [ProfileOrdinal], at now: Instant, receivedUpTo: Instant = .distantFuture
+    ) -> TraitRow? {
         let rows = rows(id, of: profile)
-        let end = rows.firstIndex(from: now.milliseconds + 1)
+        var end = rows.firstIndex(from: now.milliseconds + 1)
+        while end > 0, rows.table.receivedAt(rows[end - 1]) > receivedUpTo.milliseconds { end -= 1 }
         guard end > 0 else { return nil }
         let row = rows[end - 1]
         let cell = rows.table.cell(.value, column: ColumnTree.root, row: row)

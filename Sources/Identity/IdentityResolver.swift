@@ -12,6 +12,8 @@ public struct IdentityResolver: Sendable {
     var profiles: [ProfileEntry] = []
     var table: IdentifierTable
     var links = LinkGraph()
+    /// What each merged profile was absorbed by, and when: for questions about the past.
+    var merges: [UInt32: MergePoint] = [:]
     var nextMapping: Int64 = 0
     private var scratch = Promotion()
 
@@ -127,6 +129,14 @@ struct Origin {
             kind: kind, identifier: identifier, at: receivedAt, offset: offset, messageID: messageID,
             sourceID: sourceID)
     }
+}
+
+/// A merge in memory.
+struct MergePoint: Sendable {
+    /// The profile that was canonical for both right afterwards.
+    let survivor: UInt32
+    /// Milliseconds.
+    let at: Int64
 }
 
 /// One profile in memory.

@@ -194,6 +194,7 @@ extension IdentityResolver {
     ) {
         resolution.absorbedIdentifiers.append(identifiers(of: ProfileOrdinal(absorbed)))
         unite(absorbed, into: parent)
+        merges[absorbed] = MergePoint(survivor: parent, at: origin.receivedAt.milliseconds)
         links.unite(absorbed, into: parent, isUser: profiles[Int(parent)].collection == .users)
         resolution.merges.append(
             MergeRow(

@@ -59,6 +59,7 @@ extension IdentityResolver {
         links.remove(canonical.rawValue, isUser: collection(of: canonical) == .users)
         for member in removal.profiles {
             let ordinal = Int(member.rawValue)
+            merges[member.rawValue] = nil
             profiles[ordinal].isDeleted = true
             profiles[ordinal].canonical = member.rawValue
             profiles[ordinal].nextMember = member.rawValue

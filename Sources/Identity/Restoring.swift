@@ -10,7 +10,7 @@ extension IdentityResolver {
     /// identifiers by sequence.
     public init(
         settings: IdentitySettings, counters: IdentityCounters, profiles rows: [ProfileRow],
-        identifiers: [IdentifierRow], links: [LinkRow]
+        identifiers: [IdentifierRow], links: [LinkRow], merges: [MergeRow]
     ) throws(IdentityRestoreError) {
         self.init(settings: settings)
         table = IdentifierTable(minimumCapacity: identifiers.count)
@@ -31,6 +31,10 @@ extension IdentityResolver {
                     description: "profile \(row.ordinal.rawValue) is merged into one that is not canonical")
             }
             unite(row.ordinal.rawValue, into: canonical.rawValue)
+        }
+        for row in merges {
+            self.merges[row.absorbed.rawValue] = MergePoint(
+                survivor: row.survivor.rawValue, at: row.at.milliseconds)
         }
         for row in identifiers {
             guard exists(row.owner), row.sequence < nextMapping else {

@@ -259,6 +259,28 @@ extension StateStore {
         }
     }
 
+    /// The links of these accounts as they were made, by user.
+    public func links(ofAccounts accounts: [ProfileOrdinal]) throws -> [LinkRow] {
+        var conditions = Conditions()
+        conditions.add("account", in: accounts)
+        return try read { db in
+            try conditions.fetch(
+                db, "SELECT user, account, created_at FROM links", "ORDER BY user, account", limit: .max
+            ) { LinkRow(user: $0.ordinal(0), account: $0.ordinal(1), createdAt: $0.instant(2)) }
+        }
+    }
+
+    /// Whether a computation ever came to a value for any of these numbers, up to an instant.
+    public func hasTransition(computationID: String, profiles: [ProfileOrdinal], upTo instant: Instant) throws -> Bool {
+        var conditions = Conditions()
+        conditions.add("ordinal", in: profiles)
+        conditions.add("computation = \(computationNumber)", computationID)
+        conditions.add("at <= ?", instant.milliseconds)
+        return try read { db in
+            try conditions.fetch(db, "SELECT id FROM transitions", "", limit: 1) { $0.int64(0) }.first != nil
+        }
+    }
+
     /// The latest activity among these numbers.
     public func activity(of profiles: [ProfileOrdinal]) throws -> ProfileActivity? {
         var conditions = Conditions()

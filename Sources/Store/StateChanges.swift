@@ -61,6 +61,7 @@ public struct LoadedState: Sendable {
     /// Ascending by sequence.
     public var identifiers: [IdentifierRow] = []
     public var links: [LinkRow] = []
+    public var merges: [MergeRow] = []
 
     /// By computation, then ordinal.
     public var values: [ComputedValueRow] = []

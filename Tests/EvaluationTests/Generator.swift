@@ -49,6 +49,7 @@ struct Generator {
         var evidence = Evidence.everything
         if random.chance(15) { evidence.receivedFrom = time() }
         if random.chance(15) { evidence.timestampFrom = time() }
+        if random.chance(15) { evidence.receivedUpTo = time() }
         return World(deeds: deeds, asked: asked, evidence: evidence)
     }
 

@@ -31,7 +31,7 @@ enum Asked {
 
     var subject: Subject {
         func view(_ person: Person) -> ProfileView {
-            ProfileView(person.ordinals) { person.computed[$0] ?? .notComputed }
+            ProfileView(person.ordinals) { key, _ in person.computed[key] ?? .notComputed }
         }
         switch self {
         case .user(let person): return .user(view(person))
@@ -150,12 +150,13 @@ struct Oracle {
 
     private func trait(_ key: String, _ owner: Person) -> JSONValue {
         switch owner.computed[key] ?? .notComputed {
-        case .value(let value): return value
+        case .value(let value), .workedOut(let value, _): return value
         case .absent: return .null
         case .notComputed: break
         }
         let settings = inOrder {
-            owner.ordinals.contains($0.profile) && [.identify, .group].contains($0.call.kind)
+            if let upTo = evidence.receivedUpTo, $0.call.receivedAt > upTo { return false }
+            return owner.ordinals.contains($0.profile) && [.identify, .group].contains($0.call.kind)
                 && $0.body["traits"]?[key] != nil
         }
         return settings.last?.body["traits"]?[key] ?? .null
@@ -210,6 +211,7 @@ struct Oracle {
         let passing = inOrder { deed in
             guard deed.call.eventName == stream.event, place.actors.contains(deed.profile) else { return false }
             if let from = evidence.receivedFrom, deed.call.receivedAt < from { return false }
+            if let upTo = evidence.receivedUpTo, deed.call.receivedAt > upTo { return false }
             if let from = evidence.timestampFrom, deed.at < from { return false }
             if let parent = place.current, deed.at <= parent.at { return false }
             return stream.filters.allSatisfy { filter in

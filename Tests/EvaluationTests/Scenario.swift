@@ -49,8 +49,8 @@ struct Scenario {
     }
 
     static func user(_ ordinals: UInt32..., computed: [String: ComputedValue] = [:]) -> ProfileView {
-        ProfileView(ordinals.isEmpty ? [ProfileOrdinal(0)] : ordinals.map { ProfileOrdinal($0) }) {
-            computed[$0] ?? .notComputed
+        ProfileView(ordinals.isEmpty ? [ProfileOrdinal(0)] : ordinals.map { ProfileOrdinal($0) }) { key, _ in
+            computed[key] ?? .notComputed
         }
     }
 

@@ -14,6 +14,7 @@ struct Space {
         var profiles: [ProfileRow] = []
         var identifiers: [IdentifierRow] = []
         var links: [LinkRow] = []
+        var merges: [MergeRow] = []
     }
 
     init(_ settings: IdentitySettings = .standard) { resolver = IdentityResolver(settings: settings) }
@@ -56,6 +57,7 @@ struct Space {
         rows.profiles += resolution.created
         rows.identifiers += resolution.identifiers
         rows.links += resolution.links
+        rows.merges += resolution.merges
         for merge in resolution.merges {
             for index in rows.profiles.indices
             where rows.profiles[index].ordinal == merge.absorbed || rows.profiles[index].mergedInto == merge.absorbed {
@@ -67,6 +69,7 @@ struct Space {
     mutating func keep(_ removal: IdentityRemoval) {
         rows.identifiers.removeAll { removal.identifiers.contains($0.identifier) }
         rows.profiles.removeAll { removal.profiles.contains($0.ordinal) }
+        rows.merges.removeAll { removal.profiles.contains($0.absorbed) }
         rows.links.removeAll { removal.profiles.contains($0.user) || removal.profiles.contains($0.account) }
     }
 
@@ -74,7 +77,7 @@ struct Space {
     func restored() throws -> IdentityResolver {
         try IdentityResolver(
             settings: IdentitySettings(json: resolver.settings.json), counters: resolver.counters,
-            profiles: rows.profiles, identifiers: rows.identifiers, links: rows.links)
+            profiles: rows.profiles, identifiers: rows.identifiers, links: rows.links, merges: rows.merges)
     }
 
     mutating func wait(days: Int64) { now = now + .days(days) }

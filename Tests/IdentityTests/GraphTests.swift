@@ -253,7 +253,7 @@ import Testing
         func restore() throws {
             _ = try IdentityResolver(
                 settings: .standard, counters: space.resolver.counters, profiles: profiles,
-                identifiers: space.rows.identifiers, links: [])
+                identifiers: space.rows.identifiers, links: [], merges: [])
         }
         try restore()
         profiles[1].mergedInto = ProfileOrdinal(7)
