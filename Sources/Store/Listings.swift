@@ -274,7 +274,7 @@ extension StateStore {
     public func hasTransition(computationID: String, profiles: [ProfileOrdinal], upTo instant: Instant) throws -> Bool {
         var conditions = Conditions()
         conditions.add("ordinal", in: profiles)
-        conditions.add("computation = \(computationNumber)", computationID)
+        conditions.add("+computation = \(computationNumber)", computationID)
         conditions.add("at <= ?", instant.milliseconds)
         return try read { db in
             try conditions.fetch(db, "SELECT id FROM transitions", "", limit: 1) { $0.int64(0) }.first != nil
