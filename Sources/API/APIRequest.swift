@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import JSON
+import Model
 import NIOCore
 
 /// A request of the API, read whole: what handlers get.
@@ -77,6 +78,24 @@ struct QueryParameters: Sendable {
         case "false": false
         default: throw APIError(.badRequest, field: name, "'\(name)' must be true or false.")
         }
+    }
+
+    func integer(_ name: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
+        guard let text = self[name] else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw APIError(
+                .badRequest, field: name,
+                "'\(name)' must be a whole number from \(range.lowerBound) to \(range.upperBound).")
+        }
+        return number
+    }
+
+    func instant(_ name: String) throws(APIError) -> Instant? {
+        guard let text = self[name] else { return nil }
+        guard let instant = Instant(iso8601: text) else {
+            throw APIError(.badRequest, field: name, "'\(name)' must be a time like 2026-01-31T12:00:00Z.")
+        }
+        return instant
     }
 }
 

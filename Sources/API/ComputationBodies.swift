@@ -190,7 +190,7 @@ extension API {
         object["profileId"] = .string(member.profile.segmentID)
         object["value"] = member.value
         object["since"] = .time(member.since)
-        object["nextLookAt"] = .time(member.nextLook)
+        if let change = member.nextChange { object["nextChange"] = change.json }
         return .object(object)
     }
 

@@ -19,7 +19,15 @@ extension API {
         routes.patchInSpace(item) { try await update(words, $0) }
         routes.deleteInSpace(item) { try await remove(words, $0) }
         routes.getInSpace(item + "/audience-references") { try references(words, $0) }
-        routes.getInSpace(item + "/members") { try members(words, $0) }
+        routes.getInSpace(item + "/members") { request in
+            if let instant = try request.query.instant("at") {
+                return try await membersAsOf(instant, words, request)
+            }
+            return try members(words, request)
+        }
+        routes.getInSpace(item + "/members/:profile") { try member(words, $0) }
+        routes.getInSpace(item + "/members/:profile/why") { try why(words, $0) }
+        routes.getInSpace(item + "/next-changes") { try await nextChanges(words, $0) }
         routes.raw(.get, "/spaces/:space" + item + "/members.csv") { request in
             try request.checkSpace(spaceID)
             return membersCSV(of: try existing(words, request.parameter("id")).definition)

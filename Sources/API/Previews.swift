@@ -89,7 +89,7 @@ extension API {
         guard let query = body.query else {
             throw APIError(.validation, field: "definition.query", "'definition.query' is missing.")
         }
-        let instant = now()
+        let instant = try request.query.instant("at") ?? now()
         let definition = Computation(
             id: "preview", kind: words.kind, level: body.level ?? .users, key: "preview", name: "preview", query: query,
             options: try body.options(), createdAt: instant)

@@ -10,7 +10,12 @@ import Store
 extension API {
     func addProfileRoutes(to routes: RouteTable<some RequestContext>) {
         routes.getInSpace("/profiles") { try listProfiles($0) }
-        routes.getInSpace("/profiles/:id") { ["profile": try profile($0)] }
+        routes.getInSpace("/profiles/:id") { request in
+            if let instant = try request.query.instant("at") {
+                return ["profile": try profileAsOf(instant, request)]
+            }
+            return ["profile": try profile(request)]
+        }
         routes.getInSpace("/profiles/:id/timeline") { try timeline($0) }
     }
 
@@ -51,27 +56,28 @@ extension API {
         return .object(object)
     }
 
-    /// Profiles that an identifier leads to: a segment id, `type:value`, or a bare value of any usual type.
-    static func find(_ text: String, in collection: Identifier.Collection, _ engine: borrowing Engine)
-        -> [ProfileOrdinal]
-    {
+    /// Profiles that an identifier leads to, now or as of an instant: a segment id, `type:value`, or a bare value of any
+    /// usual type.
+    static func find(
+        _ text: String, in collection: Identifier.Collection, _ engine: borrowing Engine,
+        at instant: Instant = .distantFuture
+    ) -> [ProfileOrdinal] {
         var found: [ProfileOrdinal] = []
-        func add(_ ordinal: ProfileOrdinal?) {
-            guard let ordinal else { return }
-            let canonical = engine.canonical(ordinal)
-            if !found.contains(canonical), engine.summary(canonical).collection == collection {
-                found.append(canonical)
+        func add(_ profile: ProfileOrdinal?) {
+            guard let profile, !found.contains(profile), engine.summary(profile).collection == collection else {
+                return
             }
+            found.append(profile)
         }
-        add(engine.profile(segmentID: text))
+        func add(_ type: String, _ value: String) {
+            let identifier = Identifier(collection: collection, type: type, value: normalised(value, type))
+            add(engine.profile(for: identifier, at: instant))
+        }
+        add(engine.profile(segmentID: text, at: instant))
         if let colon = text.firstIndex(of: ":") {
-            let type = text[..<colon].lowercased()
-            let value = String(text[text.index(after: colon)...])
-            add(engine.profile(for: Identifier(collection: collection, type: type, value: normalised(value, type))))
+            add(text[..<colon].lowercased(), String(text[text.index(after: colon)...]))
         }
-        for type in engine.identifierTypes(collection) {
-            add(engine.profile(for: Identifier(collection: collection, type: type, value: normalised(text, type))))
-        }
+        for type in engine.identifierTypes(collection) { add(type, text) }
         return found
     }
 

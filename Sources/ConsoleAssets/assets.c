@@ -65,58 +65,66 @@ static const unsigned char file_14[] = {
 };
 
 static const unsigned char file_15[] = {
-#embed "web/main.js"
+#embed "web/instant-picker.js"
 };
 
 static const unsigned char file_16[] = {
-#embed "web/pages/computation.js"
+#embed "web/main.js"
 };
 
 static const unsigned char file_17[] = {
-#embed "web/pages/computations.js"
+#embed "web/pages/computation.js"
 };
 
 static const unsigned char file_18[] = {
-#embed "web/pages/debugger.js"
+#embed "web/pages/computations.js"
 };
 
 static const unsigned char file_19[] = {
-#embed "web/pages/destination.js"
+#embed "web/pages/debugger.js"
 };
 
 static const unsigned char file_20[] = {
-#embed "web/pages/destinations.js"
+#embed "web/pages/destination.js"
 };
 
 static const unsigned char file_21[] = {
-#embed "web/pages/new-computation.js"
+#embed "web/pages/destinations.js"
 };
 
 static const unsigned char file_22[] = {
-#embed "web/pages/overview.js"
+#embed "web/pages/new-computation.js"
 };
 
 static const unsigned char file_23[] = {
-#embed "web/pages/profile.js"
+#embed "web/pages/overview.js"
 };
 
 static const unsigned char file_24[] = {
-#embed "web/pages/profiles.js"
+#embed "web/pages/profile.js"
 };
 
 static const unsigned char file_25[] = {
-#embed "web/pages/source.js"
+#embed "web/pages/profiles.js"
 };
 
 static const unsigned char file_26[] = {
-#embed "web/pages/sources.js"
+#embed "web/pages/source.js"
 };
 
 static const unsigned char file_27[] = {
-#embed "web/schema.js"
+#embed "web/pages/sources.js"
 };
 
 static const unsigned char file_28[] = {
+#embed "web/pages/why.js"
+};
+
+static const unsigned char file_29[] = {
+#embed "web/schema.js"
+};
+
+static const unsigned char file_30[] = {
 #embed "web/widgets.js"
 };
 
@@ -136,20 +144,22 @@ static const struct console_asset all[] = {
     {"format.js", file_12, sizeof file_12},
     {"icons.js", file_13, sizeof file_13},
     {"index.html", file_14, sizeof file_14},
-    {"main.js", file_15, sizeof file_15},
-    {"pages/computation.js", file_16, sizeof file_16},
-    {"pages/computations.js", file_17, sizeof file_17},
-    {"pages/debugger.js", file_18, sizeof file_18},
-    {"pages/destination.js", file_19, sizeof file_19},
-    {"pages/destinations.js", file_20, sizeof file_20},
-    {"pages/new-computation.js", file_21, sizeof file_21},
-    {"pages/overview.js", file_22, sizeof file_22},
-    {"pages/profile.js", file_23, sizeof file_23},
-    {"pages/profiles.js", file_24, sizeof file_24},
-    {"pages/source.js", file_25, sizeof file_25},
-    {"pages/sources.js", file_26, sizeof file_26},
-    {"schema.js", file_27, sizeof file_27},
-    {"widgets.js", file_28, sizeof file_28},
+    {"instant-picker.js", file_15, sizeof file_15},
+    {"main.js", file_16, sizeof file_16},
+    {"pages/computation.js", file_17, sizeof file_17},
+    {"pages/computations.js", file_18, sizeof file_18},
+    {"pages/debugger.js", file_19, sizeof file_19},
+    {"pages/destination.js", file_20, sizeof file_20},
+    {"pages/destinations.js", file_21, sizeof file_21},
+    {"pages/new-computation.js", file_22, sizeof file_22},
+    {"pages/overview.js", file_23, sizeof file_23},
+    {"pages/profile.js", file_24, sizeof file_24},
+    {"pages/profiles.js", file_25, sizeof file_25},
+    {"pages/source.js", file_26, sizeof file_26},
+    {"pages/sources.js", file_27, sizeof file_27},
+    {"pages/why.js", file_28, sizeof file_28},
+    {"schema.js", file_29, sizeof file_29},
+    {"widgets.js", file_30, sizeof file_30},
 };
 
 const struct console_asset *console_assets(void) { return all; }

@@ -3,6 +3,7 @@ public import History
 import Identity
 import JSON
 public import Model
+import Store
 
 /// Questions that people's tools ask. Nothing here changes anything; all answers are as of the engine's own time.
 extension Engine {
@@ -57,7 +58,7 @@ extension Engine {
         guard let state = computation.states[profile] else { return nil }
         return MemberView(
             profile: summary(profile), value: state.value, since: state.since,
-            nextLook: wakeUps.due(WakeUps.Key(computation: computation.number, profile: profile)))
+            nextChange: nextChange(of: computation.definition.id, profile))
     }
 
     /// The `count` smallest, ascending, without sorting everything.
@@ -77,7 +78,14 @@ extension Engine {
 
     /// The profile that now has an id or a `use_…`/`acc_…` segment id.
     public func profile(for identifier: Identifier) -> ProfileOrdinal? { identity.profile(for: identifier) }
-    public func profile(segmentID: String) -> ProfileOrdinal? { identity.profile(segmentID: segmentID) }
+    public func profile(segmentID: String) -> ProfileOrdinal? { ordinal(segmentID: segmentID).map { canonical($0) } }
+
+    /// The very number that a `use_…` or `acc_…` was given to, merged away or not.
+    func ordinal(segmentID: String) -> ProfileOrdinal? {
+        guard let row = try? store.profile(segmentID: segmentID), identity.exists(row.ordinal) else { return nil }
+        return row.ordinal
+    }
+
     public var profileCount: Int { identity.profileCount }
     public func canonical(_ profile: ProfileOrdinal) -> ProfileOrdinal { identity.canonical(profile) }
     public func ordinals(of profile: ProfileOrdinal) -> [ProfileOrdinal] { identity.members(of: profile) }
@@ -175,8 +183,7 @@ extension Engine {
             if view.sample.count < sampleLimit {
                 view.sample.append(
                     MemberView(
-                        profile: summary(profile), value: evaluation.value, since: instant,
-                        nextLook: evaluation.changesAt))
+                        profile: summary(profile), value: evaluation.value, since: instant, nextChange: nil))
             }
             var seen: Set<String> = []
             for identifier in identity.identifiers(of: profile) {

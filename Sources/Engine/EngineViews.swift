@@ -43,8 +43,8 @@ public struct MemberView: Sendable, Hashable {
     public let value: JSONValue
     /// When the value came about.
     public let since: Instant
-    /// When the value may change if nothing happens; `nil` = not by itself.
-    public let nextLook: Instant?
+    /// When the value will be another if nothing happens; `nil` where that was not asked.
+    public let nextChange: NextChange?
 }
 
 /// One computation's value on a profile.

@@ -207,6 +207,16 @@ extension Engine {
             value: evaluation.value, changesAt: evaluation.changesAt)
     }
 
+    /// The profile that a `use_…` or `acc_…` stood for at an instant.
+    public func profile(segmentID: String, at instant: Instant) -> ProfileOrdinal? {
+        ordinal(segmentID: segmentID).flatMap { Viewpoint(self, at: instant).canonical($0) }
+    }
+
+    /// The profile that an id led to at an instant.
+    public func profile(for identifier: Identifier, at instant: Instant) -> ProfileOrdinal? {
+        instant < now ? identity.profile(for: identifier, at: instant) : identity.profile(for: identifier)
+    }
+
     /// Everything that a profile had at an instant: custom traits and the values of what is computed now.
     public func profile(_ profile: ProfileOrdinal, at instant: Instant) -> ProfileAsOf? {
         let viewpoint = Viewpoint(self, at: instant)
@@ -246,6 +256,16 @@ extension Engine {
     public func nextChange(of computationID: String, _ profile: ProfileOrdinal) -> NextChange {
         guard let computation = registry.computation(id: computationID) else { return .never }
         return nextChange(of: computation, canonical(profile), from: Viewpoint(self, at: now))
+    }
+
+    /// The next changes of those that hold a value now, among profiles with ordinals in `range`.
+    public func nextChanges(of computationID: String, range: Range<UInt32>) -> [NextChange] {
+        guard let computation = registry.computation(id: computationID) else { return [] }
+        return range.compactMap { number in
+            let profile = ProfileOrdinal(number)
+            guard computation.states[profile]?.isTelling == true else { return nil }
+            return nextChange(of: computation, profile, from: Viewpoint(self, at: now))
+        }
     }
 
     private func nextChange(

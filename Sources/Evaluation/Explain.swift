@@ -141,8 +141,10 @@ private struct Explainer {
         case .value(let value), .workedOut(let value, _):
             explanation.traits.append(Explanation.ReadTrait(key: trait.key, value: value))
         case .notComputed:
-            guard let row = history.trait(
-                trait.id, of: scope.profile.ordinals, at: now, receivedUpTo: evidence.receivedUpTo ?? .distantFuture)
+            guard
+                let row = history.trait(
+                    trait.id, of: scope.profile.ordinals, at: now, receivedUpTo: evidence.receivedUpTo ?? .distantFuture
+                )
             else { return }
             explanation.traits.append(
                 Explanation.ReadTrait(

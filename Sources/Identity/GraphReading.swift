@@ -44,16 +44,6 @@ extension IdentityResolver {
         return ProfileOrdinal(canonicalOwner(entry))
     }
 
-    /// The canonical profile that a `use_…` or `acc_…` stands for, merged-away ones included. O(profiles): for
-    /// people's look-ups only.
-    public func profile(segmentID text: String) -> ProfileOrdinal? {
-        guard let collection = Identifier.Collection.allCases.first(where: { text.hasPrefix(SegmentID.prefix($0)) })
-        else { return nil }
-        guard let id = SegmentID.parse(text, collection: collection)?.id else { return nil }
-        return profiles.first { $0.segmentID == id && $0.collection == collection && !$0.isDeleted }
-            .map { ProfileOrdinal($0.canonical) }
-    }
-
     /// All ids of a profile in the order of mapping.
     public func identifiers(of profile: ProfileOrdinal) -> [Identifier] {
         entries(of: profile).map { types.identifier(table[$0].type, table.value(of: $0)) }

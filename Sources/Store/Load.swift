@@ -46,13 +46,13 @@ extension StateStore {
         try RawStatement(db, "SELECT \(Columns.identifier) FROM identifiers ORDER BY sequence").forEach {
             state.identifiers.append(try $0.identifier())
         }
-        try RawStatement(db, "SELECT absorbed, survivor, at, log_offset, message_id FROM merges ORDER BY absorbed").forEach
-        {
-            state.merges.append(
-                MergeRow(
-                    absorbed: $0.ordinal(0), survivor: $0.ordinal(1), at: $0.instant(2), offset: $0.int64(3),
-                    messageID: $0.string(4)))
-        }
+        try RawStatement(db, "SELECT absorbed, survivor, at, log_offset, message_id FROM merges ORDER BY absorbed")
+            .forEach {
+                state.merges.append(
+                    MergeRow(
+                        absorbed: $0.ordinal(0), survivor: $0.ordinal(1), at: $0.instant(2), offset: $0.int64(3),
+                        messageID: $0.string(4)))
+            }
         try RawStatement(db, "SELECT user, account, created_at FROM links ORDER BY user, account").forEach {
             state.links.append(LinkRow(user: $0.ordinal(0), account: $0.ordinal(1), createdAt: $0.instant(2)))
         }

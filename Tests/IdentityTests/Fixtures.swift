@@ -87,6 +87,11 @@ struct Space {
         resolver.profile(for: Identifier(id)).map { resolver.identifiers(of: $0).map(\.value).sorted() } ?? []
     }
 
+    /// As a store finds it: by its row.
+    func profile(segmentID: String) -> ProfileOrdinal? {
+        rows.profiles.first { $0.segmentID == segmentID }.map { resolver.canonical($0.ordinal) }
+    }
+
     func profile(of id: String) -> ProfileOrdinal? { resolver.profile(for: Identifier(id)) }
 }
 

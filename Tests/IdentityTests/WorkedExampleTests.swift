@@ -74,7 +74,7 @@ import Testing
         #expect(resolution.merges.map(\.absorbed) == [ProfileOrdinal(1)])
         #expect(resolution.merges.map(\.survivor) == [ProfileOrdinal(0)])
         for id in ["a1", "a2", "e"] { #expect(space.profile(of: id) == ProfileOrdinal(0)) }
-        for id in ids { #expect(space.resolver.profile(segmentID: id) == ProfileOrdinal(0)) }
+        for id in ids { #expect(space.profile(segmentID: id) == ProfileOrdinal(0)) }
         #expect(space.resolver.members(of: ProfileOrdinal(0)) == [ProfileOrdinal(0), ProfileOrdinal(1)])
         #expect(space.resolver.segmentID(of: space.resolver.canonical(ProfileOrdinal(1))) == ids[0])
     }

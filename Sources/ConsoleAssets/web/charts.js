@@ -8,17 +8,17 @@ const height = 64;
 
 /**
  * A column per bucket. `points` are `{at, value}` in order of time; `unit` is what one column counts,
- * for example `events per 10 s`.
+ * for example `events per 10 s`. `name(point)` says when a column is; `caption` what all of them cover.
  */
-export function columns(points, unit, tone = 'accent') {
+export function columns(points, unit, tone = 'accent', { name = clock, caption } = {}) {
   const top = Math.max(1, ...points.map((point) => point.value));
   // A young series keeps to the right: columns do not get wider than those of ten minutes.
-  const step = width / Math.max(60, points.length);
+  const step = width / (caption ? points.length : Math.max(60, points.length));
   const left = width - points.length * step;
   const total = points.reduce((sum, point) => sum + point.value, 0);
   const bars = points.map((point, index) => {
     const size = point.value === 0 ? 0.75 : Math.max(1.5, (point.value / top) * (height - 4));
-    const label = `${new Date(point.at).toLocaleTimeString('en-GB')}: ${number(point.value)} ${unit}`;
+    const label = `${name(point)}: ${number(point.value)} ${unit}`;
     return svg('rect', {
       x: (left + index * step).toFixed(2), y: (height - size).toFixed(2), width: Math.max(0.6, step * 0.78).toFixed(2),
       height: size.toFixed(2), class: point.value === 0 ? 'zero' : tone,
@@ -29,9 +29,11 @@ export function columns(points, unit, tone = 'accent') {
       viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img',
       'aria-label': `${number(total)} in ${points.length} steps; highest ${number(top)} ${unit}`,
     }, bars),
-    h('figcaption', null, h('span', null, points.length ? `last ${span(points)}` : 'no data yet'),
+    h('figcaption', null, h('span', null, caption ?? (points.length ? `last ${span(points)}` : 'no data yet')),
       h('span', null, total ? `peak ${compact(top)} ${unit}` : '')));
 }
+
+const clock = (point) => new Date(point.at).toLocaleTimeString('en-GB');
 
 function span(points) {
   const milliseconds = Date.parse(points.at(-1).at) - Date.parse(points[0].at);

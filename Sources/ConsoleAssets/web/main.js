@@ -9,6 +9,7 @@ import { overviewPage } from './pages/overview.js';
 import { computationsPage } from './pages/computations.js';
 import { newComputationPage } from './pages/new-computation.js';
 import { computationPage } from './pages/computation.js';
+import { whyPage } from './pages/why.js';
 import { profilesPage } from './pages/profiles.js';
 import { profilePage } from './pages/profile.js';
 import { sourcesPage } from './pages/sources.js';
@@ -24,10 +25,12 @@ const routes = [
   ['audiences/new', newComputationPage('audience')],
   ['audiences/:id', computationPage('audience')],
   ['audiences/:id/:tab', computationPage('audience')],
+  ['audiences/:id/why/:profile', whyPage('audience')],
   ['traits', computationsPage('trait')],
   ['traits/new', newComputationPage('trait')],
   ['traits/:id', computationPage('trait')],
   ['traits/:id/:tab', computationPage('trait')],
+  ['traits/:id/why/:profile', whyPage('trait')],
   ['profiles', profilesPage],
   ['profiles/:id', profilePage],
   ['profiles/:id/:tab', profilePage],

@@ -4,7 +4,9 @@ import { api, ApiError, query as parameters } from '../api.js';
 import { fromAPI } from '../builder-model.js';
 import { definitionEditor } from '../definition-editor.js';
 import { debounce, h, replace } from '../dom.js';
+import { columns } from '../charts.js';
 import { count, number, time, value } from '../format.js';
+import { instantPicker } from '../instant-picker.js';
 import { forgetSchema } from '../schema.js';
 import {
   backfillBar, button, card, checkbox, confirm, connectionSettings, defaultSettings, doing, emptyState, field, figure,
@@ -53,40 +55,74 @@ async function overviewTab({ context, kind, kindName, path, read, item }) {
 
   show(item);
   let search = '';
+  let at;
+  const whyLink = (row) => `#/${kind.route}/${item.id}/why/${encodeURIComponent(row.profileId)}${parameters({ at })}`;
   const members = pagedList(async (cursor) => {
-    const data = await api.get(`${path}/members${parameters({ count: 25, cursor, search })}`, context.signal);
+    const data = await api.get(`${path}/members${parameters({ count: 25, cursor, search, at })}`, context.signal);
     return { rows: data.members, pagination: data.pagination };
   }, (rows) => table([
     { name: 'Name', cell: (row) => [person(row), h('span', { class: 'sub' }, kindName === 'trait' ? personDetail(row) : (row.name ?? row.email) && (row.userId ?? row.groupId))] },
     kindName === 'trait'
       ? { name: 'Value', cell: (row) => h('strong', null, value(row.value)) }
       : { name: 'E-mail', cell: (row) => row.email ?? h('span', { class: 'quiet' }, '–') },
-    { name: kindName === 'trait' ? 'Since' : 'Member since', tone: 'tight', cell: (row) => time(row.since) },
-  ], rows, { href: (row) => `#/profiles/${row.profileId}`, label: 'Members' }),
+    !at && { name: kindName === 'trait' ? 'Since' : 'Member since', tone: 'tight', cell: (row) => time(row.since) },
+    !at && { name: kindName === 'trait' ? 'Changes' : 'Leaves', tone: 'tight', cell: (row) => nextChange(row.nextChange, kindName) },
+    { name: '', tone: 'tight', cell: (row) => h('a', { href: whyLink(row) }, 'Why?') },
+  ].filter(Boolean), rows, { href: (row) => `#/profiles/${row.profileId}`, label: 'Members' }),
   () => h('div', { class: 'empty' }, h('p', null, search
-    ? 'Nobody in here has exactly this id or e-mail address.'
+    ? ['Nobody in here has exactly this id or e-mail address. ', h('a', { href: whyLink({ profileId: search }) }, 'Why not?')]
+    : at ? `Nobody was in at that time.`
     : kindName === 'trait' ? 'Nobody has a value right now. It appears with the first event that counts.'
       : 'Nobody is in right now. People appear here the moment they qualify.')));
   const restart = debounce(250, members.restart);
   const references = kindName === 'audience' ? (await api.get(`${path}/audience-references`, context.signal)).audienceReferences : [];
-  await members.ready;
+  const departures = h('div');
+  const draw = async () => {
+    const { nextChanges } = await api.get(`${path}/next-changes`, context.signal);
+    replace(departures, comingChanges(nextChanges, kindName, unit));
+  };
+  await Promise.all([members.ready, draw()]);
   context.every(2500, async () => {
     const current = await read();
     show(current);
-    await members.refresh();
+    // The past does not change.
+    if (!at) await members.refresh();
   });
+  context.every(30_000, draw);
   return h('div', { class: 'stack' }, facts,
     card('Definition', [h('code', { class: 'query-text' }, item.definition.query),
       item.options.includeHistoricalData ? null : h('p', { class: 'quiet' }, 'Only events received after creation count.'),
       item.options.filterByExternalIds.includes('anonymous_id') && h('p', { class: 'quiet' }, 'Includes anonymous users.'),
       references.length > 0 && h('p', null, 'Used by: ', references.map((one, index) =>
         [index > 0 && ', ', h('a', { href: `#/${one.type === 'AUDIENCE' ? 'audiences' : 'traits'}/${one.id}` }, one.name)]))]),
+    departures,
     card(kindName === 'trait' ? 'Profiles' : 'Audience explorer', [
       h('div', { class: 'search', style: { padding: '0 1.15rem .75rem' } }, h('input', {
         type: 'search', placeholder: 'Find by id or e-mail address', 'aria-label': 'Find members',
         oninput: (event) => { search = event.target.value.trim(); restart(); },
-      })), members.node,
+      }), instantPicker('As of', (instant) => { at = instant; members.restart(); })), members.node,
     ], { className: 'flush', actions: [h('a', { class: 'button plain', href: `${path}/members.csv`, download: `${item.key}.csv` }, 'Download CSV')] }));
+}
+
+function nextChange(change, kindName) {
+  if (!change) return h('span', { class: 'quiet' }, 'not by itself');
+  if (!change.at) return ['not before ', time(change.notBefore)];
+  return kindName === 'trait' ? [time(change.at), ` → ${value(change.value)}`] : time(change.at);
+}
+
+/** When how many change if nothing happens. */
+function comingChanges(changes, kindName, unit) {
+  if (changes.profiles === 0) return null;
+  const verb = kindName === 'trait' ? 'change' : 'leave';
+  const soon = changes.buckets.reduce((sum, bucket) => sum + bucket.count, 0);
+  return card(kindName === 'trait' ? 'When values change' : 'When people leave', [
+    columns(changes.buckets.map((bucket) => ({ at: bucket.from, value: bucket.count })), `${unit} a day`, 'warm', {
+      name: (point) => new Date(point.at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short' }),
+      caption: `next ${changes.days} days`,
+    }),
+    h('p', { class: 'quiet' }, `If nothing happens, ${number(soon)} ${unit} ${verb} within ${changes.days} days, ${number(changes.later)} later, and ${number(changes.never)} not by themselves.`,
+      changes.unknown > 0 && ` For ${number(changes.unknown)} it is too far ahead to tell.`),
+  ]);
 }
 
 function statusWords(item) {

@@ -1,11 +1,12 @@
 // One person or account: Traits, Audiences, Events, Identities, deliveries (spec: collection §6.1).
 
 import { api, query, space } from '../api.js';
-import { h } from '../dom.js';
+import { h, replace } from '../dom.js';
 import { clockTime, count, day, number, time, value } from '../format.js';
 import {
-  badge, card, copyable, figure, json, pagedList, pageHead, person, personDetail, status, table, tabs,
+  badge, card, copyable, figure, json, notice, pagedList, pageHead, person, personDetail, status, table, tabs,
 } from '../computation-parts.js';
+import { instantPicker } from '../instant-picker.js';
 
 export async function profilePage(context) {
   const path = `${space}/profiles/${encodeURIComponent(context.parameters.id)}`;
@@ -33,7 +34,24 @@ export async function profilePage(context) {
   ];
 }
 
-function traitsTab(profile) {
+/** A tab that can also show how things were. */
+function asOf(profile, context, path, draw) {
+  const body = h('div', null, draw(profile));
+  const picker = instantPicker('As of', async (at) => {
+    try {
+      const then = at ? (await api.get(`${path}${query({ at })}`, context.signal)).profile : profile;
+      replace(body, draw(then));
+    } catch (error) {
+      if (error.name !== 'AbortError') replace(body, notice('warn', 'Not known then.', error.message));
+    }
+  });
+  return h('div', { class: 'stack' }, picker, body);
+}
+
+const traitsTab = (profile, context, path) => asOf(profile, context, path, traitsTable);
+const audiencesTab = (profile, context, path) => asOf(profile, context, path, audiencesTable);
+
+function traitsTable(profile) {
   const computed = new Set(profile.computedTraits.map((trait) => trait.key));
   const rows = [
     ...profile.computedTraits.map((trait) => ({ ...trait, class: 'computed', href: `#/traits/${trait.id}` })),
@@ -45,18 +63,20 @@ function traitsTab(profile) {
     { name: 'Value', cell: (row) => (typeof row.value === 'object' && row.value !== null && !Array.isArray(row.value) ? json(row.value) : value(row.value)) },
     { name: 'Class', tone: 'tight', cell: (row) => badge(row.class, row.class === 'computed' ? 'bolted' : 'neutral') },
     { name: 'Source', tone: 'tight', cell: (row) => row.sourceName ?? row.sourceId ?? '' },
-    { name: 'Changed', tone: 'tight', cell: (row) => time(row.updatedAt) },
+    { name: 'Changed', tone: 'tight', cell: (row) => (row.updatedAt ? time(row.updatedAt) : '') },
+    { name: '', tone: 'tight', cell: (row) => row.href && h('a', { href: `${row.href}/why/${profile.id}${query({ at: profile.at })}` }, 'Why?') },
   ], rows, { label: 'Traits' }), { className: 'flush' });
 }
 
-function audiencesTab(profile) {
+function audiencesTable(profile) {
   if (profile.audiences.length === 0) return empty('In no audience, now or before.');
   return card(null, table([
     { name: 'Audience', cell: (row) => row.name },
     { name: 'Key', cell: (row) => h('code', null, row.key) },
     { name: 'Member', tone: 'tight', cell: (row) => (row.member ? badge('in', 'good') : badge('left', 'neutral')) },
-    { name: 'Since', tone: 'tight', cell: (row) => time(row.since) },
-  ], profile.audiences, { href: (row) => `#/audiences/${row.id}`, label: 'Audiences' }), { className: 'flush' });
+    !profile.at && { name: 'Since', tone: 'tight', cell: (row) => time(row.since) },
+    { name: '', tone: 'tight', cell: (row) => h('a', { href: `#/audiences/${row.id}/why/${profile.id}${query({ at: profile.at })}` }, 'Why?') },
+  ].filter(Boolean), profile.audiences, { href: (row) => `#/audiences/${row.id}`, label: 'Audiences' }), { className: 'flush' });
 }
 
 const kinds = { event: 'Event', identify: 'Identify', group: 'Group', entered: 'Entered', exited: 'Left', computed: 'Computed', merged: 'Merged' };
