@@ -148,12 +148,18 @@ extension API {
     ) throws(APIError) -> ProfileOrdinal {
         let text = request.parameter("profile")
         guard let profile = API.find(text, in: level.collection, engine, at: instant).first else {
-            if API.find(text, in: level.collection, engine).isEmpty {
+            guard let later = API.find(text, in: level.collection, engine).first else {
                 throw APIError.notFound("profile", id: text)
             }
-            throw APIError(.notFound, field: "at", "'\(text.prefixText)' was not known yet at \(instant).")
+            throw API.notKnownYet(text, at: instant, since: engine.summary(later).createdAt)
         }
         return profile
+    }
+
+    private static func notKnownYet(_ text: String, at instant: Instant, since: Instant) -> APIError {
+        APIError(
+            .notFound, field: "at",
+            "'\(text.prefixText)' was not known yet at \(instant): nothing about it had been received before \(since).")
     }
 
     private func json(_ view: AsOfView) -> JSONValue {
@@ -169,17 +175,15 @@ extension API {
     /// Traits, values and audiences of a profile as they were.
     func profileAsOf(_ instant: Instant, _ request: APIRequest) throws -> JSONValue {
         let id = request.parameter("id")
-        let (found, summary, sources, isKnown) = engine.read { engine in
+        let (found, summary, sources, knownSince) = engine.read { engine in
             let profile = engine.profile(segmentID: id, at: instant)
             return (
                 profile.flatMap { engine.profile($0, at: instant) }, profile.map { engine.summary($0) }, engine.sources,
-                engine.profile(segmentID: id) != nil
+                engine.profile(segmentID: id).map { engine.summary($0).createdAt }
             )
         }
-        guard isKnown else { throw APIError.notFound("profile", id: id) }
-        guard let found, let summary else {
-            throw APIError(.notFound, field: "at", "'\(id.prefixText)' was not known yet at \(instant).")
-        }
+        guard let knownSince else { throw APIError.notFound("profile", id: id) }
+        guard let found, let summary else { throw API.notKnownYet(id, at: instant, since: knownSince) }
         guard case .object(var object) = json(summary) else { return .null }
         object["at"] = .time(instant)
         object["traits"] = .array(

@@ -190,6 +190,31 @@ def create_trait(console, name):
     expect(page.locator("main h1")).to_have_text(name)
 
 
+def ask_why(console, server):
+    """Why somebody is in, why not, and how it was before anybody was."""
+    page = console.page
+    audience = server.get(f"{SPACE}/audiences")["audiences"][0]["id"]
+    console.open(f"audiences/{audience}")
+    expect(page.get_by_role("heading", name="When people leave")).to_be_visible()
+    page.get_by_role("link", name="Why?").first.click()
+    expect(page.locator("main h1")).to_contain_text("is in “Recent Buyers”")
+    expect(page.locator(".why .holds")).to_have_count(1)
+    page.get_by_text("1 event counts").click()
+    expect(page.locator(".why-events li")).to_contain_text("Order Completed")
+    console.shoot("why_in")
+    console.open(f"audiences/{audience}/why/smoke_1")
+    expect(page.locator("main h1")).to_contain_text("is not in “Recent Buyers”")
+    expect(page.get_by_text("must become true")).to_be_visible()
+    # A month after the last order, if nothing happens.
+    console.open(f"audiences/{audience}")
+    expect(page.locator("tbody tr")).to_have_count(20)
+    later = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 32 * 86_400))
+    page.get_by_label("As of (your local time)").fill(later)
+    expect(page.get_by_text("Nobody was in at that time.")).to_be_visible()
+    page.get_by_role("button", name="Now").click()
+    expect(page.locator("tbody tr")).to_have_count(20)
+
+
 def visit_everything(console, server):
     audience = server.get(f"{SPACE}/audiences")["audiences"][0]["id"]
     trait = server.get(f"{SPACE}/computed-traits")["computedTraits"][0]["id"]
@@ -242,6 +267,7 @@ def main():
         add_braze(console, arguments)
         create_audience(console, "Recent Buyers")
         create_trait(console, "Last Product Viewed Item")
+        ask_why(console, server)
         visit_everything(console, server)
         phone = browser.new_context(viewport={"width": 390, "height": 844}, http_credentials=credentials, has_touch=True)
         pocket = Console(phone.new_page(), server.url, arguments.out)

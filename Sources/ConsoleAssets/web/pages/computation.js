@@ -116,11 +116,12 @@ function comingChanges(changes, kindName, unit) {
   const verb = kindName === 'trait' ? 'change' : 'leave';
   const soon = changes.buckets.reduce((sum, bucket) => sum + bucket.count, 0);
   return card(kindName === 'trait' ? 'When values change' : 'When people leave', [
-    columns(changes.buckets.map((bucket) => ({ at: bucket.from, value: bucket.count })), `${unit} a day`, 'warm', {
+    soon > 0 && columns(changes.buckets.map((bucket) => ({ at: bucket.from, value: bucket.count })), `${unit} a day`, 'warm', {
       name: (point) => new Date(point.at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short' }),
       caption: `next ${changes.days} days`,
     }),
-    h('p', { class: 'quiet' }, `If nothing happens, ${number(soon)} ${unit} ${verb} within ${changes.days} days, ${number(changes.later)} later, and ${number(changes.never)} not by themselves.`,
+    h('p', { class: 'quiet' }, changes.never === changes.profiles ? `Time alone changes nothing: nobody ${kindName === 'trait' ? 'gets another value' : 'leaves'} unless something happens.`
+      : `If nothing happens, ${number(soon)} ${unit} ${verb} within ${changes.days} days, ${number(changes.later)} later, and ${number(changes.never)} not by themselves.`,
       changes.unknown > 0 && ` For ${number(changes.unknown)} it is too far ahead to tell.`),
   ]);
 }

@@ -14,6 +14,7 @@ export function whyPage(kindName) {
     const path = `${kind.path}/${encodeURIComponent(context.parameters.id)}`;
     const item = (await api.get(path, context.signal))[kind.single];
     const body = h('div', { class: 'stack' }, loading());
+    const title = h('span', null, `Why in “${item.name}”, or not`);
 
     async function draw(at) {
       const address = `${path}/members/${encodeURIComponent(context.parameters.profile)}/why${query({ at })}`;
@@ -27,6 +28,7 @@ export function whyPage(kindName) {
           : notice('bad', 'No answer.', error.message));
         return;
       }
+      replace(title, question(why, kindName, item));
       replace(body, answer(why, kindName, item), steps(why, kindName), card('Condition by condition', [
         h('p', { class: 'quiet' }, 'Each part of the definition with what counts for it. Times are those of the events themselves.'),
         h('ul', { class: 'why' }, part(why.explanation, why)),
@@ -36,12 +38,18 @@ export function whyPage(kindName) {
     const picker = instantPicker('As of', draw);
     await draw(context.query.get('at'));
     return [
-      pageHead(kindName === 'audience' ? `Why in “${item.name}”, or not` : `Why this value of “${item.name}”`, {
+      pageHead(title, {
         trail: [[kind.title, `#/${kind.route}`], [item.name, `#/${kind.route}/${item.id}`]], actions: [picker],
       }),
       body,
     ];
   };
+}
+
+function question(why, kindName, item) {
+  const who = person(why.profile);
+  if (kindName === 'trait') return ['Why “', item.name, '” of ', who, ' is ', value(why.value)];
+  return ['Why ', who, why.member ? ' is in “' : ' is not in “', item.name, '”'];
 }
 
 function answer(why, kindName, item) {
