@@ -74,6 +74,7 @@ let package = Package(
         module("Identity", ["JSON", "Model"]),
         module("History", ["JSON", "Model"]),
         module("Evaluation", ["JSON", "Model", "Query", "History"]),
+        module("Scan", ["JSON", "Model", "Query", "History", "Evaluation"]),
         module("Store", ["JSON", "Model", grdb, grdbSQLite, logging]),
         module(
             "Engine",
@@ -119,6 +120,7 @@ let package = Package(
         tests("Identity", ["JSON", "Model"]),
         tests("History", ["JSON", "Model"]),
         tests("Evaluation", ["JSON", "Model", "Query", "History"]),
+        tests("Scan", ["JSON", "Model", "Query", "History", "Evaluation", "EvaluationSupport"]),
         tests("Store", ["JSON", "Model", grdb]),
         tests("Engine", ["JSON", "Model", "Query", "EventLog", "History", "Store", "Identity", logging]),
         tests("Delivery", ["JSON", "Model", "Store", hummingbird, httpTypes, nioCore, asyncHTTPClient, logging]),

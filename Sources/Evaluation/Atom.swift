@@ -117,7 +117,7 @@ package enum Order {
 }
 
 /// The four orderings.
-package enum Ordering {
+package enum Ordering: Hashable, Sendable {
     case less
     case lessOrSame
     case greater

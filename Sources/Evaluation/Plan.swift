@@ -19,7 +19,7 @@ package indirect enum ConditionPlan {
 }
 
 /// What a count is compared with, in whole numbers.
-package enum CountTest {
+package enum CountTest: Hashable, Sendable {
     case atLeast(Int)
     case exactly(Int)
     /// Compared with a fraction: no count equals it.
