@@ -99,6 +99,9 @@ let package = Package(
         module(
             "BrazeSandbox", ["JSON", hummingbird, httpTypes, logging, nioCore], resources: [.embedInCode("Assets")]),
 
+        // Scans measured against other databases (Benchmarks/rivals.py).
+        module("HistoryBench", ["JSON", "Model", "Query", "History", "Evaluation", "Scan"]),
+
         // An invented shop, for `muster demo`, tests and measurements.
         module("DemoShop", ["JSON", "Model"]),
 
@@ -106,12 +109,15 @@ let package = Package(
             name: "muster",
             dependencies: [
                 "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination", "API",
-                "Console", "BrazeSandbox", "DemoShop", "History", "Query", argumentParser, asyncHTTPClient, hummingbird,
+                "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench", "Query", argumentParser, asyncHTTPClient, hummingbird,
                 logging, serviceLifecycle, unixSignals, nioCore,
             ],
             swiftSettings: swiftSettings),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "EvaluationSupport", dependencies: ["JSON", "Model", "Query", "Evaluation", "TestSupport"],
+            path: "Tests/EvaluationSupport", swiftSettings: swiftSettings),
         tests("JSON"),
         tests("Model", ["JSON"]),
         tests("Query", ["Model", "JSON"]),
@@ -119,7 +125,7 @@ let package = Package(
         tests("Ingest", ["JSON", "Model", "EventLog", "CZlib", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
         tests("Identity", ["JSON", "Model"]),
         tests("History", ["JSON", "Model"]),
-        tests("Evaluation", ["JSON", "Model", "Query", "History"]),
+        tests("Evaluation", ["JSON", "Model", "Query", "History", "EvaluationSupport"]),
         tests("Scan", ["JSON", "Model", "Query", "History", "Evaluation", "EvaluationSupport"]),
         tests("Store", ["JSON", "Model", grdb]),
         tests("Engine", ["JSON", "Model", "Query", "EventLog", "History", "Store", "Identity", logging]),

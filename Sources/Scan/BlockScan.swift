@@ -1,5 +1,6 @@
 import Evaluation
 import History
+import Model
 
 /// Answers a plan for one block of profiles after the other, ascending, on one thread.
 final class BlockScan {

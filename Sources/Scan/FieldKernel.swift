@@ -34,7 +34,9 @@ enum FieldKernel {
             self = test.null ? .absent : .never
         } else if test.null {
             return
-        } else if !hasStrings, !hasBooleans || !(test.isTrue || test.isFalse), case .ordering(let ordering, let number) = test.numbers {
+        } else if !hasStrings, !hasBooleans || !(test.isTrue || test.isFalse),
+            case .ordering(let ordering, let number) = test.numbers
+        {
             self = .ordering(ordering, number)
         } else if hasStrings, !hasNumbers, !hasBooleans {
             switch test.strings {

@@ -52,7 +52,7 @@ struct ActiveRows {
     /// The words of masks that their rows touch; `nil` for all.
     var words: UnsafeMutableBufferPointer<Int32>?
 
-    static let all = ActiveRows()
+    static var all: ActiveRows { ActiveRows() }
 
     var isAll: Bool { entries == nil }
 

@@ -11,6 +11,7 @@ public import Evaluation
 public import History
 public import JSON
 public import Model
+import Query
 import Synchronization
 
 /// What a scan found for one definition.
@@ -44,7 +45,7 @@ public struct ScanAnswer: Sendable {
         var values = exact
         undecided.forEach { profile in
             let evaluation = query.evaluate(subject(profile), evidence: evidence, in: history, at: now)
-            if case .audience = query.definition {
+            if case .audience(_) = query.definition {
                 if evaluation.isMember { found.insert(profile) }
             } else {
                 values[profile] = evaluation.value

@@ -12,13 +12,13 @@ public struct ScanPlan: Sendable {
     }
 
     /// A column: a table's number and the number of the column among those that are read of it.
-    struct Field: Hashable {
+    struct Field: Hashable, Sendable {
         var table: Int
         var column: Int
     }
 
     /// A condition on the rows of a table.
-    indirect enum RowCondition: Hashable {
+    indirect enum RowCondition: Hashable, Sendable {
         case field(Field, CellTest)
         case and([RowCondition])
         case or([RowCondition])
@@ -28,13 +28,13 @@ public struct ScanPlan: Sendable {
     }
 
     /// A condition of a table's rows that streams share.
-    struct TableCondition: Hashable {
+    struct TableCondition: Hashable, Sendable {
         var table: Int
         var condition: RowCondition
     }
 
     /// The rows of a table that count: between two times, ends included, and by conditions that all must hold.
-    struct Stream: Hashable {
+    struct Stream: Hashable, Sendable {
         var table: Int
         var earliest: Int64
         var latest: Int64
@@ -45,7 +45,7 @@ public struct ScanPlan: Sendable {
     }
 
     /// What becomes of the rows of a profile; numbers are those of columns.
-    enum Reduction: Hashable {
+    enum Reduction: Hashable, Sendable {
         case count
         case sum(Int)
         case average(Int)
@@ -58,14 +58,14 @@ public struct ScanPlan: Sendable {
     }
 
     /// A truth about a profile.
-    enum Leaf: Hashable {
+    enum Leaf: Hashable, Sendable {
         case count(stream: Int, CountTest)
         case value(stream: Int, Reduction, CellTest)
         /// About the value of a trait as of the instant.
         case trait(Field, CellTest)
     }
 
-    indirect enum Node {
+    indirect enum Node: Sendable {
         case leaf(Int)
         case and([Node])
         case or([Node])
@@ -74,7 +74,7 @@ public struct ScanPlan: Sendable {
         case unknown
     }
 
-    enum Query {
+    enum Query: Sendable {
         case audience(Node)
         case reduction(stream: Int, Reduction)
         case trait(Field)

@@ -1,5 +1,6 @@
 import Evaluation
 public import History
+public import Model
 
 /// What a scan reads: the runs of each table, as they were at one moment. Reading it disturbs no one.
 public struct ScanSnapshot: Sendable {

@@ -118,7 +118,9 @@ struct TableCursor {
                 positions[index] += 1
             }
             if slices.count > 1 {
-                slices.sort { runs[$0.run].run.timestamps[$0.rows.lowerBound] < runs[$1.run].run.timestamps[$1.rows.lowerBound] }
+                slices.sort {
+                    runs[$0.run].run.timestamps[$0.rows.lowerBound] < runs[$1.run].run.timestamps[$1.rows.lowerBound]
+                }
                 for (left, right) in zip(slices, slices.dropFirst())
                 where runs[left.run].run.timestamps[left.rows.upperBound - 1]
                     >= runs[right.run].run.timestamps[right.rows.lowerBound]
@@ -198,7 +200,9 @@ final class Scratch {
             chunks.append(.allocate(byteCount: max(bytes, 1 << 20), alignment: 64))
         }
         defer { used += bytes }
-        return (chunks[chunk].baseAddress.map { $0 + used } ?? UnsafeMutableRawPointer.allocate(byteCount: 0, alignment: 64))
+        return
+            (chunks[chunk].baseAddress.map { $0 + used }
+            ?? UnsafeMutableRawPointer.allocate(byteCount: 0, alignment: 64))
             .bindMemory(to: Element.self, capacity: count)
     }
 

@@ -1,3 +1,4 @@
+import EvaluationSupport
 import Foundation
 import History
 import JSON

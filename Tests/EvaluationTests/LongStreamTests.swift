@@ -1,3 +1,4 @@
+import EvaluationSupport
 import History
 import JSON
 import Model

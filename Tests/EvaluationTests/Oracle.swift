@@ -1,3 +1,4 @@
+import EvaluationSupport
 import Foundation
 import JSON
 import Model
@@ -7,38 +8,6 @@ import Query
 
 // The specification once more, as simply as it can be said: every question rereads the whole list of calls. It shares
 // the syntax tree and the types of the model with the evaluator, and no line of its code.
-
-/// A call with the profile it belongs to.
-struct Deed {
-    var call: Call
-    var body: JSONValue
-    var profile: ProfileOrdinal
-
-    /// Where the call stands in time (spec: engage §4.7).
-    var at: Instant { call.timestamp - call.receivedAt > .hours(24) ? call.receivedAt : call.timestamp }
-}
-
-/// A profile as tests describe it.
-struct Person {
-    var ordinals: [ProfileOrdinal]
-    var computed: [String: ComputedValue] = [:]
-}
-
-/// Whom a test asks about.
-enum Asked {
-    case user(Person)
-    case account(Person, users: [Person])
-
-    var subject: Subject {
-        func view(_ person: Person) -> ProfileView {
-            ProfileView(person.ordinals) { key, _ in person.computed[key] ?? .notComputed }
-        }
-        switch self {
-        case .user(let person): return .user(view(person))
-        case .account(let account, let users): return .account(view(account), users: users.map(view))
-        }
-    }
-}
 
 struct Oracle {
     var deeds: [Deed]

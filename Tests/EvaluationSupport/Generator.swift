@@ -1,34 +1,34 @@
-import Evaluation
-import JSON
-import Model
-import Query
-import TestSupport
+package import Evaluation
+package import JSON
+package import Model
+package import Query
+package import TestSupport
 
 // Random worlds and random definitions. Names, values and times come from small sets, so that they meet often: events at
 // the same millisecond, at the very ends of windows, equal texts of different types.
 
 /// People, what they did, and an account some of them belong to.
-struct World {
-    var deeds: [Deed]
-    var asked: Asked
-    var evidence: Evidence
+package struct World {
+    package var deeds: [Deed]
+    package var asked: Asked
+    package var evidence: Evidence
 }
 
-struct Generator {
-    var random: SeededRandom
+package struct Generator {
+    package var random: SeededRandom
     /// The names of what happens in the world at hand: the fewer, the more happens of each.
     private var names: [String] = []
     /// Half hours in which everything happens: the fewer, the more of what follows is due to time alone.
     private var halfHours = 20
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed) }
+    package init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
-    static let start = Instant(milliseconds: 1_700_000_000_000)
-    static let events = ["A", "A", "A", "B", "B", "C", "Page Viewed"]
+    package static let start = Instant(milliseconds: 1_700_000_000_000)
+    package static let events = ["A", "A", "A", "B", "B", "C", "Page Viewed"]
 
     // MARK: Worlds
 
-    mutating func world() -> World {
+    package mutating func world() -> World {
         let people = (0..<3).map { person in
             Person(ordinals: ordinals(from: UInt32(person * 3)), computed: computedValues())
         }
@@ -66,7 +66,7 @@ struct Generator {
     }
 
     /// On a grid of half hours, sometimes a millisecond beside it.
-    mutating func time(within halfHours: Int = 20) -> Instant {
+    package mutating func time(within halfHours: Int = 20) -> Instant {
         var milliseconds = Generator.start.milliseconds + Int64(random.below(halfHours)) * 1_800_000
         if random.chance(15) { milliseconds += Int64(random.below(3) - 1) }
         return Instant(milliseconds: milliseconds)
@@ -101,7 +101,7 @@ struct Generator {
             body: .object(body), profile: owner)
     }
 
-    mutating func scalarValue() -> JSONValue {
+    package mutating func scalarValue() -> JSONValue {
         random.pick([
             1, 2, 3, 2.5, 19.99, -1, "1", "2", "2.50", "red", "blue", "reddish", "true", "", true, false, nil, "1e1",
             10,
@@ -158,19 +158,19 @@ struct Generator {
 
     // MARK: Definitions
 
-    mutating func definition() -> Definition {
+    package mutating func definition() -> Definition {
         if random.chance(60) { return .audience(condition(depth: 0, place: .top)) }
         return .trait(random.chance(90) ? reduction(depth: 0, place: .top) : scalar(depth: 0, place: .top))
     }
 
     /// How many occurrences stand around an expression.
-    enum Depth: Int {
+    package enum Depth: Int {
         case top
         case inside
         case nested
     }
 
-    mutating func condition(depth: Int, place: Depth) -> Condition {
+    package mutating func condition(depth: Int, place: Depth) -> Condition {
         switch depth > 2 ? 9 : random.below(10) {
         case 0: return .or(operands(depth, place) { if case .or = $0 { true } else { false } })
         case 1: return .and(operands(depth, place) { if case .and = $0 { true } else { false } })

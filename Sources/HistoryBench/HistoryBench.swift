@@ -1,0 +1,144 @@
+/// Measures scans over invented events, and writes the same events for other databases.
+///
+/// It promises that what it measures is what it says: whole answers, from compiling the definitions to the finished
+/// sets and values, and every answer is written down so that `Benchmarks/rivals.py` can compare before it compares times.
+import Evaluation
+public import Foundation
+import History
+import JSON
+import Model
+import Query
+import Scan
+
+public struct HistoryBench {
+    public let events: Int
+    public let profiles: UInt32
+    public let seed: UInt64
+    public let directory: URL
+    public let rounds: Int
+    public let threads: Int
+
+    public init(events: Int, profiles: UInt32, seed: UInt64, directory: URL, rounds: Int, threads: Int) {
+        self.events = events
+        self.profiles = profiles
+        self.seed = seed
+        self.directory = directory
+        self.rounds = rounds
+        self.threads = threads
+    }
+
+    /// Generates, writes, asks and times. Says what it does by `say`.
+    public func run(say: (String) -> Void) async throws {
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let clock = ContinuousClock()
+        let began = clock.now
+        let data = BenchData(events: events, profiles: profiles, seed: seed)
+        say("\(data.events) events of \(profiles) profiles in \(seconds(clock.now - began)) s")
+        try data.write(to: directory)
+        var report = "{\"events\":\(data.events),\"profiles\":\(profiles),\"seed\":\(seed),\"queries\":["
+        for (number, query) in BenchQuery.all.enumerated() {
+            var times: [Double] = []
+            var answers: [ScanAnswer] = []
+            var undecided = 0
+            for _ in 0...rounds {
+                let start = clock.now
+                answers = try await answer(query, data, &undecided)
+                times.append(seconds(clock.now - start))
+            }
+            // The first is warming up.
+            let sorted = times.dropFirst().sorted()
+            let median = sorted[sorted.count / 2]
+            let found = answers.map { query.isTrait ? $0.profiles.count : $0.members.count }
+            say(
+                "\(query.name): \(milliseconds(median)) ms (\(milliseconds(sorted.first ?? 0)) to "
+                    + "\(milliseconds(sorted.last ?? 0))), \(found.reduce(0, +)) found, \(undecided) left to the evaluator"
+            )
+            try write(answers, of: query, number, data)
+            report += "\(number > 0 ? "," : ""){\"name\":\"\(query.name)\",\"seconds\":\(sorted)}"
+        }
+        report += "]}"
+        try Data(report.utf8).write(to: directory.appending(path: "muster.json"))
+    }
+
+    private func answer(_ query: BenchQuery, _ data: BenchData, _ undecided: inout Int) async throws -> [ScanAnswer] {
+        let now = Instant(milliseconds: BenchData.end)
+        let queries = try query.texts.map {
+            CompiledQuery(try Definition.compile($0, kind: query.isTrait ? .trait : .audience))
+        }
+        let plan = ScanPlan(queries.map { ($0, .everything) }, for: data.history, at: now)
+        let answers = try await plan.answers(
+            over: data.snapshot, asked: ProfileSet(below: profiles), threads: threads)
+        undecided = answers.reduce(0) { $0 + $1.undecided.count }
+        return answers
+    }
+
+    /// Members as ordinals of 32 bits, one audience after the other with their number before; of traits the ordinals
+    /// and then the values as doubles, of strings the place among `BenchData.categories`.
+    private func write(_ answers: [ScanAnswer], of query: BenchQuery, _ number: Int, _ data: BenchData) throws {
+        var bytes = Data()
+        func append<Element>(_ elements: [Element]) { elements.withUnsafeBytes { bytes.append(contentsOf: $0) } }
+        for answer in answers {
+            if query.isTrait {
+                append([UInt32(answer.profiles.count)])
+                append(answer.profiles.map(\.rawValue))
+                append(
+                    answer.profiles.indices.map { index -> Double in
+                        if let number = answer.number(index) { return number }
+                        let text = answer.value(index, in: data.history.store).string
+                        return Double(BenchData.categories.firstIndex { $0 == text } ?? -1)
+                    })
+            } else {
+                append([UInt32(answer.members.count)])
+                var members: [UInt32] = []
+                answer.members.forEach { members.append($0.rawValue) }
+                append(members)
+            }
+        }
+        try bytes.write(to: directory.appending(path: "answer-\(number).bin"))
+    }
+
+    private func seconds(_ duration: Swift.Duration) -> Double {
+        Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+    }
+
+    private func milliseconds(_ seconds: Double) -> String { String(format: "%.1f", seconds * 1000) }
+}
+
+extension BenchData {
+    /// Writes plain columns, sorted by (event, profile, time), little-endian; the names of events are sorted as bytes so that
+    /// others can keep them as numbers.
+    func write(to directory: URL) throws {
+        let order = Self.names.indices.sorted { Self.names[$0].utf8.lexicographicallyPrecedes(Self.names[$1].utf8) }
+        func column<Element>(_ name: String, _ elements: (Int) -> [Element]) throws {
+            let url = directory.appending(path: name)
+            guard FileManager.default.createFile(atPath: url.path, contents: nil) else {
+                throw CocoaError(.fileWriteUnknown)
+            }
+            let handle = try FileHandle(forWritingTo: url)
+            for table in order {
+                let elements = elements(table)
+                for start in stride(from: 0, to: elements.count, by: 1 << 22) {
+                    try handle.write(
+                        contentsOf: elements[start..<min(elements.count, start + 1 << 22)].withUnsafeBytes { Data($0) })
+                }
+            }
+            try handle.close()
+        }
+        let places = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, UInt8($0)) })
+        try column("event.u8") { table in
+            Array(repeating: places[table] ?? 0, count: tables[table].profiles.count)
+        }
+        try column("profile.u32") { tables[$0].profiles }
+        try column("ts.i64") { tables[$0].timestamps }
+        try column("price.f64") { tables[$0].price }
+        try column("category.u8") { tables[$0].category }
+        try column("quantity.i32") { tables[$0].quantity.map { Int32($0) } }
+        try column("gift.u8") { tables[$0].gift }
+        try column("coupon.u32") { tables[$0].coupon }
+        func write<Element>(_ name: String, _ elements: [Element]) throws {
+            try elements.withUnsafeBytes { Data($0) }.write(to: directory.appending(path: name))
+        }
+        try write("plan_profile.u32", planOwners)
+        try write("plan.u8", planValues)
+    }
+}

@@ -1,0 +1,151 @@
+import Evaluation
+import EvaluationSupport
+import Foundation
+import History
+import JSON
+import Model
+import Query
+import TestSupport
+import Testing
+
+@testable import Scan
+
+// Scans against the evaluator on random histories and definitions, for every profile, at random instants, and however
+// the rows fall into runs. What a kernel leaves undecided is asked of the evaluator, as the engine does; so that this
+// proves something, the tests also count how much is decided.
+
+@Suite struct DifferentialTests {
+    static let base = ProcessInfo.processInfo.environment["MUSTER_SEED"].flatMap { UInt64($0) } ?? 20_261_124
+    static let isLong = ProcessInfo.processInfo.environment["MUSTER_LONG"] == "1"
+
+    /// Which run a row goes to.
+    enum Layout: CaseIterable {
+        case one
+        /// Later rows in later runs.
+        case byTime
+        /// Anywhere.
+        case mixed
+        case byProfile
+    }
+
+    @Test(arguments: 0..<4)
+    func `A scan says of everybody what the evaluator says`(part: Int) throws {
+        var (decided, undecided) = (0, 0)
+        for number in 0..<(Self.isLong ? 10_000 : 250) {
+            let seed = Self.base &+ UInt64(part) << 32 &+ UInt64(number)
+            var generator = Generator(seed: seed)
+            var trial = ScanTrial(seed: seed, layout: Layout.allCases[number % Layout.allCases.count])
+            for _ in 0..<60 { trial.insert(generator.world().deeds) }
+            let definitions = (0..<12).map { _ in generator.definition() }
+            for _ in 0..<2 {
+                let now = generator.time() + .hours(Int64(generator.random.below(5)))
+                if let failure = trial.failure(definitions, at: now) {
+                    Issue.record("seed \(seed), \(trial.layout): \(failure)")
+                    return
+                }
+            }
+            decided += trial.decided
+            undecided += trial.undecided
+        }
+        // The generator's values are of all types, which kernels leave alone; and yet most answers must be theirs.
+        #expect(decided > undecided, "seed \(Self.base)")
+    }
+}
+
+/// Random calls of some hundred profiles, and what is asked about them.
+struct ScanTrial {
+    let history = History()
+    let layout: DifferentialTests.Layout
+    var random: SeededRandom
+    var offset: Int64 = 0
+    /// Profiles with events or traits about whom kernels told, and those about whom they did not.
+    var decided = 0
+    var undecided = 0
+    private var active: Set<UInt32> = []
+    static let bound: UInt32 = 9000
+
+    init(seed: UInt64, layout: DifferentialTests.Layout) {
+        random = SeededRandom(seed: seed ^ 0x5CA9)
+        self.layout = layout
+    }
+
+    /// Inserts calls for somebody: the profiles of the calls are spread over several blocks.
+    mutating func insert(_ deeds: [Deed]) {
+        let place = UInt32(random.pick([0, 40, 4080, 4096, 8100])) + UInt32(random.below(20))
+        for deed in deeds {
+            offset += 1
+            let profile = ProfileOrdinal(place + deed.profile.rawValue % 4)
+            active.insert(profile.rawValue)
+            if deed.call.eventName == nil {
+                _ = history.insertTraits(deed.call, body: deed.body, offset: offset, profile: profile)
+            } else {
+                _ = history.insertEvent(deed.call, body: deed.body, offset: offset, profile: profile)
+            }
+        }
+    }
+
+    mutating func failure(_ definitions: [Definition], at now: Instant) -> String? {
+        let queries = definitions.map { CompiledQuery($0) }
+        var evidence = Evidence.everything
+        if random.chance(20) { evidence.timestampFrom = Generator.start + .hours(Int64(random.below(10))) }
+        let plan = ScanPlan(queries.map { ($0, evidence) }, for: history, at: now)
+        let seed = random.next()
+        let snapshot = ScanSnapshot(copying: history, for: plan, profiles: 0..<Self.bound) { profile, place in
+            var random = SeededRandom(seed: seed &+ UInt64(profile.rawValue) << 16 &+ UInt64(place))
+            return switch layout {
+            case .one: 0
+            case .byTime: place / 3
+            case .mixed: random.below(3)
+            case .byProfile: Int(profile.rawValue % 3)
+            }
+        }
+        var asked = ProfileSet(below: Self.bound)
+        // At times only few are asked about.
+        let share = random.pick([100, 100, 30, 3])
+        for number in 0..<Self.bound where !random.chance(share) { asked.remove(ProfileOrdinal(number)) }
+        var answers = plan.answers(over: snapshot, asked: asked)
+        for (number, query) in queries.enumerated() {
+            let nothing = query.evaluate(
+                .user(ProfileView([ProfileOrdinal(Self.bound)])), evidence: evidence, in: history, at: now
+            ).value
+            for profile in active where asked.contains(ProfileOrdinal(profile)) {
+                if answers[number].undecided.contains(ProfileOrdinal(profile)) { undecided += 1 } else { decided += 1 }
+            }
+            answers[number].resolve(query, evidence: evidence, in: history, at: now) { .user(ProfileView([$0])) }
+            if let failure = compare(answers[number], query, evidence, now, asked, nothing) { return failure }
+        }
+        return nil
+    }
+
+    private func compare(
+        _ answer: ScanAnswer, _ query: CompiledQuery, _ evidence: Evidence, _ now: Instant, _ asked: ProfileSet,
+        _ nothing: JSONValue
+    ) -> String? {
+        var values: [ProfileOrdinal: JSONValue] = answer.exact
+        for (index, profile) in answer.profiles.enumerated() {
+            values[profile] = answer.value(index, in: history.store)
+        }
+        let others = (0..<Self.bound).filter { $0 % 97 == 0 || $0 == Self.bound - 1 }
+        for number in active.union(others).sorted() {
+            let profile = ProfileOrdinal(number)
+            var expected: JSONValue?
+            if asked.contains(profile) {
+                expected =
+                    number < history.profileBound
+                    ? query.evaluate(.user(ProfileView([profile])), evidence: evidence, in: history, at: now).value
+                    : nothing
+            }
+            let found: JSONValue? =
+                if case .audience = query.definition {
+                    asked.contains(profile) ? .bool(answer.members.contains(profile)) : nil
+                } else {
+                    asked.contains(profile) ? values[profile] ?? nothing : values[profile]
+                }
+            if found != expected {
+                return "\(query.definition.text) at \(now) of \(number): \(String(describing: found)), expected "
+                    + "\(String(describing: expected))"
+            }
+        }
+        return nil
+    }
+}
