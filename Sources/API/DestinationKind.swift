@@ -69,6 +69,13 @@ extension DestinationKind {
                 hint:
                     "Sends people who have only an anonymous id under a user alias with this label. Empty: they are not sent.",
                 isRequired: false, control: .text),
+            Field(
+                key: "requests_per_second", label: "Requests per second",
+                hint: "At most so many, 1 to 1000. Empty: 100.", isRequired: false, control: .text),
+            Field(
+                key: "object_limit", label: "Objects per request",
+                hint: "“combined” (75 in all) is within every contract; older ones allow “per_array”. Empty: combined.",
+                isRequired: false, control: .text),
         ],
         addressField: "endpoint")
 
@@ -83,5 +90,6 @@ extension DestinationKind {
         return numbered("US", 1...8) { "iad-\($0).braze.com" } + numbered("US", 9...10) { "us-\($0).braze.com" }
             + numbered("EU", 1...2) { "fra-\($0).braze.eu" } + numbered("AU", 1...1) { "au-\($0).braze.com" }
             + numbered("ID", 1...1) { "id-\($0).braze.com" } + numbered("JP", 1...1) { "jp-\($0).braze.com" }
+            + numbered("KR", 1...1) { "kr-\($0).braze.com" }
     }()
 }

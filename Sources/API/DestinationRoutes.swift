@@ -63,7 +63,8 @@ extension API {
                 }
                 return sequence
             }
-            let count = try await delivery.redrive(destinationID: destination.id, sequences: sequences)
+            let count = try await delivery.redrive(
+                destinationID: destination.id, ParkedFilter(sequences: sequences))
             return ["redriven": .number(count)]
         }
     }

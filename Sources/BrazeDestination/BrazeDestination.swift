@@ -21,11 +21,13 @@ public struct BrazeDestination: DestinationAdapter {
         self.settings = try BrazeSettings(settings)
     }
 
-    /// 75 objects of all arrays together and 4 MB are within every contract (braze §1.6); 100 requests per second is
-    /// what Segment allows itself towards Braze (engage §7.10).
+    /// 75 objects of all arrays together and 4 MB are within every contract (braze §1.6), 75 of each array within older
+    /// ones; 100 requests per second is what Segment allows itself towards Braze (engage §7.10).
     public var limits: DestinationLimits {
         DestinationLimits(
-            objectsPerRequest: 75, bytesPerRequest: 4_000_000, bytesPerObject: 100_000, requestsPerSecond: 100)
+            objectsPerRequest: settings.countsObjectsPerArray ? 75 * BrazeArray.allCases.count : 75,
+            objectsPerArray: settings.countsObjectsPerArray ? 75 : nil, bytesPerRequest: 4_000_000,
+            bytesPerObject: 100_000, requestsPerSecond: settings.requestsPerSecond)
     }
 
     public var ledgerScope: String { settings.workspaceFingerprint }

@@ -10,6 +10,8 @@ public import JSON
 /// | `api_key` | yes | a REST API key with the permission `users.track`; secret |
 /// | `app_id` | no | added to every event and purchase |
 /// | `anonymous_alias_label` | no | sends persons without any other identifier under a user alias with this label |
+/// | `requests_per_second` | no | 1 to 1000 (Braze's limit); 100 where it is missing |
+/// | `object_limit` | no | `combined` (75 in all, within every contract) or `per_array` (older contracts) |
 /// | `allow_custom_host` | no | lets `endpoint` be something else than Braze, for example a sandbox on another machine |
 public struct BrazeSettings: Sendable, Hashable {
     /// The REST address without a slash at its end.
@@ -17,6 +19,10 @@ public struct BrazeSettings: Sendable, Hashable {
     let apiKey: String
     public let appID: String?
     public let anonymousAliasLabel: String?
+    /// Requests per second at most.
+    public let requestsPerSecond: Double
+    /// Whether the contract counts 75 objects per array instead of 75 in all.
+    public let countsObjectsPerArray: Bool
 
     public init(_ settings: JSONObject) throws(SettingsError) {
         let allowsAnyHost = settings["allow_custom_host"].map(Self.isTrue) ?? false
@@ -25,6 +31,15 @@ public struct BrazeSettings: Sendable, Hashable {
         apiKey = try Self.key(in: settings)
         appID = try Self.text("app_id", in: settings)
         anonymousAliasLabel = try Self.text("anonymous_alias_label", in: settings)
+        requestsPerSecond = try Self.rate(in: settings)
+        switch try Self.text("object_limit", in: settings) ?? "combined" {
+        case "combined": countsObjectsPerArray = false
+        case "per_array": countsObjectsPerArray = true
+        default:
+            throw SettingsError(
+                field: "object_limit", message: "is neither combined nor per_array",
+                remedy: "Leave it out unless your contract with Braze counts objects per array")
+        }
     }
 
     /// Names the workspace without giving the key away. A new key may belong to another workspace, so it counts as one.
@@ -46,6 +61,23 @@ public struct BrazeSettings: Sendable, Hashable {
         default:
             throw SettingsError(field: field, message: "is not a text", remedy: "Give it as a JSON string")
         }
+    }
+
+    /// A number, or a text that is one.
+    private static func rate(in settings: JSONObject) throws(SettingsError) -> Double {
+        let rate: Double?
+        switch settings["requests_per_second"] {
+        case nil, .null?, .string("")?: return 100
+        case .number(let number)?: rate = number.double
+        case .string(let text)?: rate = Double(text.trimmingSpaces)
+        default: rate = nil
+        }
+        guard let rate, (1...1000).contains(rate) else {
+            throw SettingsError(
+                field: "requests_per_second", message: "is not a number from 1 to 1000",
+                remedy: "Braze allows 1000 requests per second; 100 is the default")
+        }
+        return rate
     }
 
     private static func key(in settings: JSONObject) throws(SettingsError) -> String {

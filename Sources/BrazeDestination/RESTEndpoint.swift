@@ -2,6 +2,19 @@ import Delivery
 
 /// Finds the REST address that a person means (braze §1.1).
 enum RESTEndpoint {
+    /// Braze's data centres as people know them, with their addresses (braze §1.1).
+    static let instances: [(name: String, address: String)] = {
+        let names =
+            (1...8).map { "US-0\($0)" } + ["US-10", "EU-01", "EU-02", "AU-01", "ID-01", "JP-01", "KR-01"]
+        return names.compactMap { name in instance(name.lowercased()).map { (name, $0) } }
+    }()
+
+    /// Whether the address is one of Braze's own.
+    static func isREST(_ address: String) -> Bool {
+        guard address.hasPrefix("https://rest.") else { return false }
+        return isBraze(String(address.dropFirst("https://".count)))
+    }
+
     private static let field = "endpoint"
     private static let remedy =
         "Choose the data centre that stands in the address of your Braze dashboard: dashboard-03.braze.com is US-03"

@@ -188,7 +188,7 @@ struct UserProfileMapping {
             return .update(
                 person: identity.person,
                 AttributeUpdate(
-                    array: array, identity: members, values: values, companions: ["email"], pinned: pinnedNames))
+                    array: array, identity: members, values: values, pinned: pinnedNames))
         }
         return .occurrence(
             person: identity.person,

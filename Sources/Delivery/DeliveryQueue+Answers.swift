@@ -91,6 +91,7 @@ extension DeliveryQueue {
             }
             forgetValues(of: request)
             unknownOutcomes += 1
+            settlement.unknownOutcomes += 1
             retry(request, .unknown, failure.description, mayHaveArrived: true, now: now, to: &settlement)
             return (.unknown, settlement)
         }
@@ -118,6 +119,7 @@ extension DeliveryQueue {
         var fates = request.items.map { ItemFate.delivered(detail: duplicateWarning($0)) }
         for (index, object) in request.objects.enumerated() where rejected[index] == nil {
             note(object, of: request, isCertain: unplaced.isEmpty, &fates, &settlement)
+            bill(object, of: request, &settlement)
         }
         if !unplaced.isEmpty {
             for index in fates.indices {
@@ -150,9 +152,29 @@ extension DeliveryQueue {
         }
     }
 
+    /// Notes what the destination bills for an object that it took.
+    private func bill(_ object: PlannedObject, of request: PlannedRequest, _ settlement: inout Settlement) {
+        let first = request.items[object.items[0]]
+        if first.isOccurrence {
+            settlement.dataPoints[first.emission.computationID, default: 0] += pricing.occurrence(object.outgoing)
+            return
+        }
+        var computations: [Int64: String] = [:]
+        for place in object.items {
+            let emission = request.items[place].emission
+            computations[emission.sequence] = emission.computationID
+        }
+        for (name, value) in object.values.members {
+            let computation = object.sequences[name].flatMap { computations[$0] } ?? first.emission.computationID
+            settlement.dataPoints[computation, default: 0] += pricing.value(name, value)
+        }
+    }
+
     private func duplicateWarning(_ item: QueueItem) -> String {
-        guard item.mayHaveArrived, case .occurrence = item.content else { return "" }
-        return "An earlier request with this event ended without an answer: it may be counted twice"
+        let others = (uncertain[item.emission.sequence] ?? 1) - 1
+        guard item.isOccurrence, others > 0 else { return "" }
+        return "An earlier request with this event ended without an answer: it may be counted "
+            + (others == 1 ? "twice" : "\(others + 1) times")
     }
 
     /// Emissions whose objects are named are parked with the destination's words; where several shared one object, each
@@ -219,7 +241,8 @@ extension DeliveryQueue {
         }
         let failures = request.items.map { $0.failures + 1 }.max() ?? 1
         let wait = backoff.delay(failures: failures, using: &random)
-        apply(fates, of: request, notBefore: now + wait, now: now, to: &settlement)
+        apply(
+            fates, of: request, mayHaveArrived: mayHaveArrived, notBefore: now + wait, now: now, to: &settlement)
     }
 
     /// Values of a request that may have taken effect are no longer known.
@@ -235,8 +258,8 @@ extension DeliveryQueue {
     // MARK: Settling
 
     private mutating func apply(
-        _ fates: [ItemFate], of request: PlannedRequest, notBefore: Instant?, now: Instant,
-        to settlement: inout Settlement
+        _ fates: [ItemFate], of request: PlannedRequest, mayHaveArrived: Bool = false, notBefore: Instant?,
+        now: Instant, to settlement: inout Settlement
     ) {
         var personOfItem = [String](repeating: "", count: request.items.count)
         for object in request.objects {
@@ -247,9 +270,11 @@ extension DeliveryQueue {
             switch fate {
             case .delivered(let detail):
                 held.remove(item.emission.sequence)
+                settlement.possibleDuplicates += max(0, takeArrivals(of: item.emission.sequence) - 1)
                 settlement.add(item.emission, .delivered, detail)
             case .parked(let reason):
                 held.remove(item.emission.sequence)
+                if !mayHaveArrived { forgetArrival(of: item.emission.sequence) }
                 settlement.add(item.emission, .parked, reason)
                 if item.mayHaveArrived, case .update(let update) = item.content {
                     for name in update.values.keys {
@@ -259,6 +284,7 @@ extension DeliveryQueue {
                 }
             case .again(let changed, let fate, let detail):
                 settlement.add(item.emission, fate, detail)
+                if !mayHaveArrived { forgetArrival(of: item.emission.sequence) }
                 if request.deletedProfiles.contains(item.emission.profile) {
                     held.remove(item.emission.sequence)
                     continue

@@ -41,6 +41,12 @@ struct DeliveryQueue: Sendable {
     private var settlement = Settlement()
     var types = AttributeTypes()
     var unknownOutcomes = 0
+    /// Occurrences that a request holds or may have brought, with the number of such requests. All but one of them are
+    /// possible duplicates once the occurrence is delivered.
+    private(set) var uncertain: [Int64: Int] = [:]
+    /// Whether `uncertain` has grown since somebody looked: it must be on disk before the requests leave.
+    var hasNewUncertainty = false
+    let pricing: Pricing
     var lastDeliveredAt: Instant?
 
     /// Why nothing is sent until a person, or a probe, says that it is worth it again.
@@ -51,14 +57,23 @@ struct DeliveryQueue: Sendable {
         var isProbing = false
     }
 
-    init(limits: DestinationLimits, configuration: DeliveryConfiguration, seed: UInt64, now: Instant) {
+    /// Requests under way at a time: more where the destination allows many per second, or a distant one would be paced
+    /// by its answers.
+    private let requestsInFlight: Int
+
+    init(
+        limits: DestinationLimits, configuration: DeliveryConfiguration, pricing: Pricing = .free, seed: UInt64,
+        now: Instant
+    ) {
         precondition(configuration.pageSize <= configuration.windowSize, "a page of the outbox fits the window")
         self.limits = limits
         self.configuration = configuration
         backoff = Backoff(first: configuration.firstBackoff, cap: configuration.longestBackoff)
         random = SplitMix64(seed: seed)
-        bucket = TokenBucket(
-            requestsPerSecond: configuration.requestsPerSecond ?? limits.requestsPerSecond, now: now)
+        self.pricing = pricing
+        let rate = configuration.requestsPerSecond ?? limits.requestsPerSecond
+        bucket = TokenBucket(requestsPerSecond: rate, now: now)
+        requestsInFlight = max(configuration.requestsInFlight, min(100, Int(rate / 10)))
     }
 
     // MARK: In
@@ -86,6 +101,10 @@ struct DeliveryQueue: Sendable {
             if let reason = RequestBuilder.refusal(of: update, limits: limits) {
                 settlement.add(emission, .parked, reason)
                 return
+            }
+            if emission.origin == .repair {
+                // What was acknowledged before is no longer so.
+                for name in update.values.keys { persons[person]?.known[name]?.value = nil }
             }
             for name in update.values.keys where persons[person]?.known[name] == nil {
                 guard var entry = known[name] else { continue }
@@ -178,10 +197,10 @@ struct DeliveryQueue: Sendable {
     private mutating func dueAt(now: Instant) -> Instant? {
         let isFeelingItsWay = isCautious || !failures.isEmpty
         guard !isDraining, standstill == nil, let first = ready.first,
-            inFlight.count < (isFeelingItsWay ? 1 : configuration.requestsInFlight)
+            inFlight.count < (isFeelingItsWay ? 1 : requestsInFlight)
         else { return nil }
         let wait = inFlight.isEmpty ? configuration.idleWait : configuration.maximumWait
-        let filled = readyObjects >= limits.objectsPerRequest ? now : first.since + wait
+        let filled = readyObjects >= limits.fullRequest ? now : first.since + wait
         return max(filled, failures.until, throttles.until, bucket.availableAt(now: now))
     }
 
@@ -217,6 +236,10 @@ struct DeliveryQueue: Sendable {
         precondition(request.objects.count <= limits.objectsPerRequest && request.bytes <= limits.bytesPerRequest)
         nextID += 1
         inFlight[request.id] = request
+        for item in request.items where item.isOccurrence {
+            uncertain[item.emission.sequence, default: 0] += 1
+            hasNewUncertainty = true
+        }
         return request
     }
 }
@@ -256,11 +279,36 @@ extension DeliveryQueue {
         failures.reset()
     }
 
+    /// Takes over what a process that ended left behind.
+    mutating func restore(uncertain: [Int64: Int]) { self.uncertain = uncertain }
+
+    /// An occurrence left a request that certainly did not bring it.
+    mutating func forgetArrival(of sequence: Int64) {
+        guard let count = uncertain[sequence] else { return }
+        uncertain[sequence] = count > 1 ? count - 1 : nil
+    }
+
+    /// How often an occurrence that is now settled may have arrived in all.
+    mutating func takeArrivals(of sequence: Int64) -> Int { uncertain.removeValue(forKey: sequence) ?? 0 }
+
+    /// Forgets what waits of a computation, which stays in the outbox; what is under way ends as it may.
+    mutating func drop(computation id: String) {
+        for person in persons.keys {
+            for emission in persons[person]?.remove(where: { $0.computationID == id }) ?? [] {
+                held.remove(emission.sequence)
+            }
+            refreshEstimate(of: person)
+        }
+    }
+
     /// Forgets what waits about these profiles; what is under way ends as it may and does not come back.
     mutating func drop(profiles: Set<ProfileOrdinal>) {
         for id in inFlight.keys { inFlight[id]?.deletedProfiles.formUnion(profiles) }
         for person in persons.keys {
-            for emission in persons[person]?.remove(profiles: profiles) ?? [] { held.remove(emission.sequence) }
+            for emission in persons[person]?.remove(where: { profiles.contains($0.profile) }) ?? [] {
+                held.remove(emission.sequence)
+                uncertain[emission.sequence] = nil
+            }
             refreshEstimate(of: person)
         }
     }

@@ -76,6 +76,9 @@ extension Settlement {
                 response: "Not sent: see the reason at each emission", durationMilliseconds: 0, objectCount: 0,
                 outcome: .rejected)
         }
+        changes.unknownOutcomes = unknownOutcomes
+        changes.possibleDuplicates = possibleDuplicates
+        changes.dataPoints = dataPoints.filter { $0.value > 0 }
         for (key, known) in ledger { changes.acknowledgedValues[key] = known.flatMap(\.stored) ?? .null }
         return changes
     }

@@ -22,6 +22,7 @@ public final class DeliveryService: Service {
     private let sender: HTTPSender
     private let kinds: [String: any DestinationAdapter.Type]
     private let configuration: DeliveryConfiguration
+    private let sizes: @Sendable (String) -> Int?
     private let logger: Logger
     private let state: Mutex<State>
     private let changes: AsyncStream<Void>
@@ -44,16 +45,19 @@ public final class DeliveryService: Service {
     ///   - client: With the configuration `.delivery`; stays the caller's to shut down, after `run` has returned.
     ///   - adapters: The kinds of destinations that are known.
     ///   - seed: For the random part of waiting times.
+    ///   - sizes: How many members a computation has, for judging spikes; is called from a thread that may wait.
     public init(
         store: StateStore, clock: any InstantSource, client: HTTPClient, adapters: [any DestinationAdapter.Type],
         configuration: DeliveryConfiguration = DeliveryConfiguration(),
-        seed: UInt64 = .random(in: .min ... .max), logger: Logger
+        seed: UInt64 = .random(in: .min ... .max), sizes: @escaping @Sendable (String) -> Int? = { _ in nil },
+        logger: Logger
     ) {
         self.store = store
         self.clock = clock
         sender = HTTPSender(client: client, answerTimeout: configuration.answerTimeout)
         kinds = Dictionary(adapters.map { ($0.kind, $0) }) { $1 }
         self.configuration = configuration
+        self.sizes = sizes
         self.logger = logger
         state = Mutex(State(nextSeed: seed))
         (changes, changed) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -78,13 +82,23 @@ public final class DeliveryService: Service {
     /// Tries a paused destination again at once.
     public func resume(destinationID: String) { post(to: destinationID) { $0.mustResume = true } }
 
-    /// Lets parked emissions wait again: those listed, or all of the destination's. Returns how many.
+    /// Lets parked emissions wait again. Returns how many.
     @discardableResult
-    public func redrive(destinationID: String, sequences: [Int64]? = nil) async throws -> Int {
-        let count = try await onThread { [store] in
-            try store.redrive(destinationID: destinationID, sequences: sequences)
-        }
+    public func redrive(destinationID: String, _ filter: ParkedFilter = ParkedFilter()) async throws -> Int {
+        let count = try await onThread { [store] in try store.redrive(destinationID: destinationID, filter) }
         if count > 0 { post(to: destinationID) { $0.mustRescan = true } }
+        return count
+    }
+
+    /// Ends a spike: what was held is sent, or with `discarding` dropped. Returns how many emissions were dropped.
+    @discardableResult
+    public func endSpike(destinationID: String, computationID: String, discarding: Bool) async throws -> Int {
+        let now = clock.now()
+        let count = try await onThread { [store] in
+            try store.endSpike(
+                destinationID: destinationID, computationID: computationID, discarding: discarding, at: now)
+        }
+        post(to: destinationID) { $0.spikesChanged = true }
         return count
     }
 
@@ -106,7 +120,15 @@ public final class DeliveryService: Service {
     public func testConnection(kind: String, settings: JSONObject) async throws(SettingsError) -> ProbeVerdict {
         let adapter = try adapter(kind: kind, settings: settings)
         guard let probe = adapter.probe else { return .working }
-        return adapter.verdict(onProbe: await sender.send(probe))
+        let verdict = adapter.verdict(onProbe: await sender.send(probe))
+        guard case .misconfigured(let reason) = verdict else { return verdict }
+        return .misconfigured(
+            reason: await Diagnosis(sender: sender).explain(reason, adapter.alternatives, adapter))
+    }
+
+    /// What a destination would be sent for some calls, without sending anything.
+    public func mapper(_ destination: Destination) throws(SettingsError) -> any DestinationAdapter {
+        try adapter(kind: destination.kind, settings: destination.settings)
     }
 
     private func adapter(kind: String, settings: JSONObject) throws(SettingsError) -> any DestinationAdapter {
@@ -164,7 +186,10 @@ public final class DeliveryService: Service {
         var pause = pause
         if let old = state.withLock({ $0.runners[id] }) {
             let was = old.runner.destination
-            if was.settings == destination.settings, was.kind == destination.kind, destination.enabled { return }
+            if was.settings == destination.settings, was.kind == destination.kind, destination.enabled {
+                old.runner.mailbox.post { $0.spikeGuard = destination.spikeGuard }
+                return
+            }
             old.runner.mailbox.post { $0.mustStop = true }
             await old.task.value
             state.withLock { $0.runners[id] = nil }
@@ -201,7 +226,7 @@ public final class DeliveryService: Service {
         }
         let runner = DestinationRunner(
             destination: destination, adapter: adapter, store: store, sender: sender, clock: clock,
-            configuration: configuration, seed: seed, logger: logger)
+            configuration: configuration, seed: seed, sizes: sizes, logger: logger)
         let task = Task { await runner.run(pause: pause) }
         state.withLock { state in
             state.idle[destination.id] = nil

@@ -35,6 +35,9 @@ public protocol DestinationAdapter: Sendable {
 
     var limits: DestinationLimits { get }
 
+    /// What the destination bills; `.free` unless told otherwise.
+    var pricing: Pricing { get }
+
     /// Names the place that holds what was acknowledged, for example host and a hash of the key. When it changes, no
     /// value counts as acknowledged any more.
     var ledgerScope: String { get }
@@ -53,12 +56,95 @@ public protocol DestinationAdapter: Sendable {
 
     /// What the answer to `probe` says about the settings.
     func interpretProbe(_ response: DestinationResponse) -> ProbeVerdict
+
+    /// Probes at the destination's other addresses, for settings that one of them may accept: so a wrong address is told
+    /// from a wrong key. Empty where there are none.
+    var alternatives: [Alternative] { get }
+
+    /// How held values can be read back; `nil` where they can't.
+    var lookup: Lookup? { get }
+}
+
+/// Another address of the same destination.
+public struct Alternative: Sendable, Hashable {
+    /// As people know it: `EU-01`.
+    public var name: String
+    public var probe: DestinationRequest
+
+    public init(name: String, probe: DestinationRequest) {
+        self.name = name
+        self.probe = probe
+    }
+}
+
+/// What a destination bills, in its own unit (Braze: data points).
+public struct Pricing: Sendable {
+    /// For setting a value.
+    public var value: @Sendable (_ name: String, _ value: JSONValue) -> Int
+    /// For one object of an occurrence.
+    public var occurrence: @Sendable (OutgoingObject) -> Int
+
+    public init(
+        value: @escaping @Sendable (_ name: String, _ value: JSONValue) -> Int,
+        occurrence: @escaping @Sendable (OutgoingObject) -> Int
+    ) {
+        self.value = value
+        self.occurrence = occurrence
+    }
+
+    public static let free = Pricing(value: { _, _ in 0 }, occurrence: { _ in 0 })
+
+    /// What one emission costs when everything in it is sent.
+    public func cost(of mapping: Mapping) -> Int {
+        switch mapping {
+        case .update(_, let update): update.values.members.reduce(0) { $0 + value($1.key, $1.value) }
+        case .occurrence(_, let happened): happened.objects.reduce(0) { $0 + occurrence($1) }
+        case .refused: 0
+        }
+    }
+}
+
+/// How to read back what a destination holds about persons.
+public struct Lookup: Sendable {
+    /// Persons per request, at least 1.
+    public var personsPerRequest: Int
+    public var requestsPerMinute: Double
+    /// Whether the person can be asked about.
+    public var canFind: @Sendable (_ person: String) -> Bool
+    /// Asks for values of persons.
+    public var request: @Sendable (_ persons: [String]) -> DestinationRequest
+    public var interpret: @Sendable (DestinationResponse) -> LookupVerdict
+
+    public init(
+        personsPerRequest: Int, requestsPerMinute: Double, canFind: @escaping @Sendable (String) -> Bool,
+        request: @escaping @Sendable ([String]) -> DestinationRequest,
+        interpret: @escaping @Sendable (DestinationResponse) -> LookupVerdict
+    ) {
+        self.personsPerRequest = personsPerRequest
+        self.requestsPerMinute = requestsPerMinute
+        self.canFind = canFind
+        self.request = request
+        self.interpret = interpret
+    }
+}
+
+/// What the answer to a lookup says.
+public enum LookupVerdict: Sendable, Hashable {
+    /// The values held, by person; persons without an entry are unknown there.
+    case found([String: JSONObject])
+    case throttled(message: String)
+    case unavailable(message: String)
+    /// A person must change something: what, in words.
+    case misconfigured(reason: String)
 }
 
 extension DestinationAdapter {
     public static var secretSettings: Set<String> { [] }
     public var probe: DestinationRequest? { nil }
     public func interpretProbe(_ response: DestinationResponse) -> ProbeVerdict { .working }
+    public var pricing: Pricing { .free }
+    public var alternatives: [Alternative] { [] }
+    public var lookup: Lookup? { nil }
 }
 
 /// A setting that can't be used.
@@ -87,14 +173,25 @@ public struct DestinationLimits: Sendable, Hashable {
     public var bytesPerRequest: Int
     /// Bytes of one object as JSON.
     public var bytesPerObject: Int
+    /// Objects of each array of one request; `nil` where only the sum counts.
+    public var objectsPerArray: Int?
     /// Requests per second, sustained.
     public var requestsPerSecond: Double
 
-    public init(objectsPerRequest: Int, bytesPerRequest: Int, bytesPerObject: Int, requestsPerSecond: Double) {
-        precondition(objectsPerRequest >= 1 && requestsPerSecond > 0, "a destination takes something")
+    /// So many ready objects make a request worth sending at once.
+    var fullRequest: Int { min(objectsPerRequest, objectsPerArray ?? objectsPerRequest) }
+
+    public init(
+        objectsPerRequest: Int, objectsPerArray: Int? = nil, bytesPerRequest: Int, bytesPerObject: Int,
+        requestsPerSecond: Double
+    ) {
+        precondition(
+            objectsPerRequest >= 1 && objectsPerArray ?? 1 >= 1 && requestsPerSecond > 0,
+            "a destination takes something")
         precondition(
             bytesPerRequest >= bytesPerObject + RequestBuilder.envelopeBytes, "a request has room for any object")
         self.objectsPerRequest = objectsPerRequest
+        self.objectsPerArray = objectsPerArray
         self.bytesPerRequest = bytesPerRequest
         self.bytesPerObject = bytesPerObject
         self.requestsPerSecond = requestsPerSecond

@@ -16,6 +16,8 @@ final class DestinationRunner: Sendable {
     private let clock: any InstantSource
     private let configuration: DeliveryConfiguration
     private let seed: UInt64
+    /// How many members an audience has.
+    private let sizes: @Sendable (String) -> Int?
     private let logger: Logger
     let mailbox = Mailbox()
     private let current: Mutex<DestinationActivity>
@@ -24,7 +26,8 @@ final class DestinationRunner: Sendable {
 
     init(
         destination: Destination, adapter: any DestinationAdapter, store: StateStore, sender: HTTPSender,
-        clock: any InstantSource, configuration: DeliveryConfiguration, seed: UInt64, logger: Logger
+        clock: any InstantSource, configuration: DeliveryConfiguration, seed: UInt64,
+        sizes: @escaping @Sendable (String) -> Int?, logger: Logger
     ) {
         self.destination = destination
         self.adapter = adapter
@@ -33,6 +36,7 @@ final class DestinationRunner: Sendable {
         self.clock = clock
         self.configuration = configuration
         self.seed = seed
+        self.sizes = sizes
         var logger = logger
         logger[metadataKey: "destination"] = "\(destination.id)"
         self.logger = logger
@@ -44,7 +48,8 @@ final class DestinationRunner: Sendable {
         await withDiscardingTaskGroup { group in
             var work = Work(
                 queue: DeliveryQueue(
-                    limits: adapter.limits, configuration: configuration, seed: seed, now: clock.now()))
+                    limits: adapter.limits, configuration: configuration, pricing: adapter.pricing, seed: seed,
+                    now: clock.now()))
             if let pause {
                 // Maybe it was set right meanwhile: ask at once.
                 work.queue.stop(reason: pause.reason, now: pause.since)
@@ -73,13 +78,14 @@ final class DestinationRunner: Sendable {
                     graceEnd = clock.now() + .days(1)
                 }
             }
-            await close(work)
+            await close(&work)
         }
     }
 
     /// What the runner's task keeps between steps.
     private struct Work {
         var queue: DeliveryQueue
+        var watch = SpikeWatch(settings: SpikeGuard(), hours: [:], countedUpTo: 0, spikes: [])
         /// The last sequence read from the outbox.
         var cursor: Int64 = 0
         var isOutboxRead = false
@@ -89,36 +95,11 @@ final class DestinationRunner: Sendable {
         var requests: [Int: DestinationRequest] = [:]
         var isProbing = false
         var recordedPause: String?
-    }
-
-    /// Marks in the ledger, under no person's name.
-    private static let scopeMark = LedgerKey(externalID: "", attribute: "scope")
-    private static let cleanMark = LedgerKey(externalID: "", attribute: "clean")
-
-    /// Compares the ledger with the settings, and finds out how much of the outbox may have been sent already.
-    private func open(_ work: inout Work) async {
-        work.recordedPause = work.queue.standstill?.reason
-        let (store, id, scope) = (store, destination.id, adapter.ledgerScope)
-        let newest = await persistently("open the outbox") { () -> Int64 in
-            let marks = try store.acknowledgedValues(destinationID: id, [Self.scopeMark, Self.cleanMark])
-            let isSameScope = marks[Self.scopeMark]?.string == scope
-            if !isSameScope { try store.forgetAcknowledgedValues(destinationID: id) }
-            var changes = DeliveryChanges(destinationID: id, at: .epoch)
-            changes.acknowledgedValues = [Self.scopeMark: .string(scope), Self.cleanMark: .null]
-            try store.record(changes)
-            if marks[Self.cleanMark] == true || !isSameScope { return 0 }
-            return try store.outbox(destinationID: id, parked: false, limit: 1).first?.sequence ?? 0
-        }
-        work.oldestCertain = newest ?? 0
-    }
-
-    /// Leaves the mark that nothing was under way, unless something is unknown.
-    private func close(_ work: Work) async {
-        guard !work.queue.hasUnknowns else { return }
-        var changes = DeliveryChanges(destinationID: destination.id, at: clock.now())
-        changes.acknowledgedValues = [Self.cleanMark: true]
-        let (store, marked) = (store, changes)
-        await persistently("close the outbox") { try store.record(marked) }
+        /// The reason that the destination's other addresses were last asked about.
+        var diagnosed: String?
+        /// Steps that are not written down yet. They are before anything is read from the store or leaves for the
+        /// destination.
+        var unwritten: [DeliveryChanges] = []
     }
 
     /// Does everything that can be done now.
@@ -131,7 +112,16 @@ final class DestinationRunner: Sendable {
         }
         let now = clock.now()
         if work.queue.startProbe(now: now) { startProbe(&work, &group, now: now) }
-        for planned in work.queue.requests(now: clock.now()) {
+        let planned = work.queue.requests(now: clock.now())
+        note(work.queue.takeSettlement(), attempt: nil, &work)
+        if work.queue.hasNewUncertainty {
+            work.queue.hasNewUncertainty = false
+            var changes = DeliveryChanges(destinationID: destination.id, at: clock.now())
+            changes.acknowledgedValues = [RunnerMark.underWay: RunnerMark.underWay(work.queue)]
+            work.unwritten.append(changes)
+        }
+        await flush(&work)
+        for planned in planned {
             let request = adapter.request(for: planned.outgoing)
             work.requests[planned.id] = request
             group.addTask { [mailbox, sender] in
@@ -144,8 +134,7 @@ final class DestinationRunner: Sendable {
         }
         let activity = work.queue.activity(now: clock.now())
         current.withLock { $0 = activity }
-        await record(work.queue.takeSettlement(), attempt: nil)
-        await recordPause(&work)
+        await recordPause(&work, &group)
     }
 
     private func startProbe(_ work: inout Work, _ group: inout DiscardingTaskGroup, now: Instant) {
@@ -166,16 +155,26 @@ final class DestinationRunner: Sendable {
             work.isOutboxRead = false
             work.cursor = 0
         }
+        if let spikeGuard = letters.spikeGuard { work.watch.settings = spikeGuard }
+        if letters.spikesChanged { await readSpikes(&work) }
         if letters.mustResume { work.queue.resume() }
         if !letters.deletedProfiles.isEmpty { work.queue.drop(profiles: letters.deletedProfiles) }
         if let reply = letters.probeReply {
             work.isProbing = false
+            let diagnosed = work.queue.standstill?.reason
             work.queue.probed(adapter.verdict(onProbe: reply), now: clock.now())
+            // The probe gave the same answer as before: what the other addresses said still stands.
+            if let diagnosed, let reason = work.queue.standstill?.reason, diagnosed.contains(reason) {
+                work.queue.standstill?.reason = diagnosed
+            }
         }
-        for answer in letters.answers { await settle(answer, &work) }
+        if let diagnosis = letters.diagnosis, work.queue.standstill?.reason == diagnosis.of {
+            work.queue.standstill?.reason = diagnosis.reason
+        }
+        for answer in letters.answers { settle(answer, &work) }
     }
 
-    private func settle(_ answer: Mailbox.Answer, _ work: inout Work) async {
+    private func settle(_ answer: Mailbox.Answer, _ work: inout Work) {
         guard let planned = work.queue.inFlight[answer.requestID],
             let request = work.requests.removeValue(forKey: answer.requestID)
         else { preconditionFailure("an answer to request \(answer.requestID), which nobody made") }
@@ -194,13 +193,37 @@ final class DestinationRunner: Sendable {
         if outcome != .delivered {
             logger.debug("request failed", metadata: ["outcome": "\(outcome)", "objects": "\(planned.objects.count)"])
         }
-        await record(
-            settlement, attempt: attempt.row(destinationID: destination.id, limit: configuration.recordedBytes))
+        note(settlement, attempt: attempt.row(destinationID: destination.id, limit: configuration.recordedBytes), &work)
     }
 
     // MARK: Store
 
+    /// Compares the ledger with the settings, and finds out how much of the outbox may have been sent already.
+    private func open(_ work: inout Work) async {
+        work.recordedPause = work.queue.standstill?.reason
+        let (store, id, scope, now) = (store, destination.id, adapter.ledgerScope, clock.now())
+        let found = await persistently("open the outbox") { () -> RunnerMark.Found in
+            try RunnerMark.open(store, destinationID: id, scope: scope, now: now)
+        }
+        guard let found else { return }
+        work.oldestCertain = found.oldestCertain
+        work.queue.restore(uncertain: found.uncertain)
+        work.watch = SpikeWatch(
+            settings: destination.spikeGuard, hours: found.hours, countedUpTo: found.countedUpTo, spikes: found.spikes)
+    }
+
+    /// Leaves the mark that nothing was under way, unless something is unknown.
+    private func close(_ work: inout Work) async {
+        var changes = DeliveryChanges(destinationID: destination.id, at: clock.now())
+        changes.acknowledgedValues = [RunnerMark.underWay: RunnerMark.underWay(work.queue)]
+        if !work.queue.hasUnknowns { changes.acknowledgedValues[RunnerMark.clean] = true }
+        work.unwritten.append(changes)
+        await flush(&work)
+    }
+
     private func readPage(_ work: inout Work) async {
+        // The ledger must know what was acknowledged before values are compared with it.
+        await flush(&work)
         let (store, id, limit, adapter) = (store, destination.id, configuration.pageSize, adapter)
         let cursor = work.cursor
         let page = await persistently("read the outbox") {
@@ -211,7 +234,8 @@ final class DestinationRunner: Sendable {
             return
         }
         let now = clock.now()
-        for (emission, mapping) in page.emissions {
+        await watch(page.emissions.map(\.emission), &work, now: now)
+        for (emission, mapping) in page.emissions where !work.watch.held.contains(emission.computationID) {
             work.queue.enqueue(
                 emission, mapping, known: page.known(mapping), mayBeSent: emission.sequence <= work.oldestCertain,
                 now: now)
@@ -220,14 +244,61 @@ final class DestinationRunner: Sendable {
         work.cursor = page.emissions.last?.emission.sequence ?? work.cursor
     }
 
-    private func record(_ settlement: Settlement, attempt: AttemptRow?) async {
-        guard !settlement.isEmpty || attempt != nil else { return }
-        let changes = settlement.changes(destinationID: destination.id, attempt: attempt, now: clock.now())
-        let store = store
-        await persistently("record delivery") { try store.record(changes) }
+    // MARK: Spikes
+
+    /// Counts changes, and holds or reports what is a spike.
+    private func watch(_ emissions: [EmissionReference], _ work: inout Work, now: Instant) async {
+        guard work.watch.settings.mode != .off else { return }
+        work.watch.count(emissions)
+        guard !work.watch.uncounted.isEmpty else { return }
+        var changes = DeliveryChanges(destinationID: destination.id, at: now)
+        for id in work.watch.changed {
+            // Most pages are far from being a spike; only then is it worth asking how large the audience is.
+            guard work.watch.spike(of: id, members: 0, now: now) != nil else { continue }
+            let members = try? await onThread { [sizes] in sizes(id) }
+            guard let spike = work.watch.spike(of: id, members: members ?? nil, now: now) else { continue }
+            logger.warning(
+                "spike", metadata: ["computation": "\(id)", "state": "\(spike.state)", "reason": "\(spike.reason)"])
+            changes.spikes.append(spike)
+        }
+        changes.changeCounts = work.watch.takeUncounted()
+        changes.acknowledgedValues = [RunnerMark.counted: .number(Int(work.watch.countedUpTo))]
+        work.unwritten.append(changes)
+        guard !changes.spikes.isEmpty else { return }
+        work.watch.forget(before: now.hoursSinceEpoch)
+        await flush(&work)
+        await readSpikes(&work)
     }
 
-    private func recordPause(_ work: inout Work) async {
+    /// Takes over what the store says of spikes; what is held leaves the window, what was released is read again.
+    private func readSpikes(_ work: inout Work) async {
+        let (store, id) = (store, destination.id)
+        let spikes = await persistently("read the spikes") { try store.spikes(destinationID: id) }
+        guard let spikes else { return }
+        let was = work.watch.held
+        for computation in work.watch.adopt(spikes) { work.queue.drop(computation: computation) }
+        if !was.isSubset(of: work.watch.held) {
+            work.isOutboxRead = false
+            work.cursor = 0
+        }
+    }
+
+    // MARK: Records
+
+    private func note(_ settlement: Settlement, attempt: AttemptRow?, _ work: inout Work) {
+        guard !settlement.isEmpty || attempt != nil else { return }
+        work.unwritten.append(settlement.changes(destinationID: destination.id, attempt: attempt, now: clock.now()))
+    }
+
+    /// Writes down what has happened, many steps in one transaction.
+    private func flush(_ work: inout Work) async {
+        guard !work.unwritten.isEmpty else { return }
+        let (store, steps) = (store, work.unwritten)
+        work.unwritten = []
+        await persistently("record delivery") { try store.record(steps) }
+    }
+
+    private func recordPause(_ work: inout Work, _ group: inout DiscardingTaskGroup) async {
         let standstill = work.queue.standstill
         guard work.recordedPause != standstill?.reason else { return }
         work.recordedPause = standstill?.reason
@@ -235,6 +306,13 @@ final class DestinationRunner: Sendable {
             logger.warning("delivery paused", metadata: ["reason": "\(standstill.reason)"])
         } else {
             logger.info("delivery resumed")
+        }
+        if let reason = standstill?.reason, !adapter.alternatives.isEmpty, work.diagnosed != reason {
+            group.addTask { [mailbox, sender, adapter] in
+                let words = await Diagnosis(sender: sender).explain(reason, adapter.alternatives, adapter)
+                if words != reason { mailbox.post { $0.diagnosis = (reason, words) } }
+            }
+            work.diagnosed = reason
         }
         let pause = standstill.map { DestinationPause(reason: $0.reason, since: $0.since) }
         let (store, id) = (store, destination.id)
@@ -265,44 +343,5 @@ extension DestinationAdapter {
         case .response(let response): interpretProbe(response)
         case .failure(let failure): .unavailable(reason: failure.description)
         }
-    }
-}
-
-/// A page of the outbox, mapped, with what the ledger says about the values in it.
-private struct Page: Sendable {
-    var emissions: [(emission: EmissionReference, mapping: Mapping)] = []
-    var ledger: [LedgerKey: Known] = [:]
-    var isLast: Bool
-
-    init(
-        store: StateStore, destinationID: String, after cursor: Int64, limit: Int, adapter: any DestinationAdapter
-    ) throws {
-        let rows = try store.pending(destinationID: destinationID, after: cursor, limit: limit)
-        isLast = rows.count < limit
-        var keys: Set<LedgerKey> = []
-        for row in rows {
-            guard let emission = EmissionReference(row.emission) else { continue }
-            let mapping = adapter.map(row.emission)
-            if case .update(let person, let update) = mapping {
-                for name in update.values.keys { keys.insert(LedgerKey(externalID: person, attribute: name)) }
-            }
-            emissions.append((emission, mapping))
-        }
-        // A transition at the edge may go on in the next page: leave it for that one.
-        if !isLast, let last = emissions.last?.emission {
-            let whole = emissions.prefix { !$0.emission.isSameTransition(as: last) }.count
-            if whole > 0 { emissions.removeLast(emissions.count - whole) }
-        }
-        guard !keys.isEmpty else { return }
-        for (key, value) in try store.acknowledgedValues(destinationID: destinationID, keys) {
-            ledger[key] = Known(stored: value)
-        }
-    }
-
-    func known(_ mapping: Mapping) -> [String: Known] {
-        guard case .update(let person, let update) = mapping else { return [:] }
-        var known: [String: Known] = [:]
-        for name in update.values.keys { known[name] = ledger[LedgerKey(externalID: person, attribute: name)] }
-        return known
     }
 }

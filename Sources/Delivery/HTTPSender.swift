@@ -12,6 +12,9 @@ extension HTTPClient.Configuration {
         configuration.redirectConfiguration = .disallow
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.timeout.connect = .seconds(10)
+        // Two workspaces of one data centre share a host: with the client's eight connections per host, one whose
+        // answers take half a minute would keep the other waiting for a connection.
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 512
         configuration.httpVersion = .http1Only
         return configuration
     }

@@ -11,14 +11,19 @@ final class Mailbox: Sendable {
         /// Something old waits again in the outbox.
         var mustRescan = false
         var mustResume = false
+        /// What is held for a spike, or when something counts as one, has changed.
+        var spikesChanged = false
+        var spikeGuard: SpikeGuard?
+        /// What other addresses of the destination say about settings that it refused.
+        var diagnosis: (of: String, reason: String)?
         var mustStop = false
         var deletedProfiles: Set<ProfileOrdinal> = []
         /// Woken without a letter.
         var isWoken = false
 
         var isEmpty: Bool {
-            answers.isEmpty && probeReply == nil && deletedProfiles.isEmpty
-                && !(outboxGrew || mustRescan || mustResume || mustStop || isWoken)
+            answers.isEmpty && probeReply == nil && deletedProfiles.isEmpty && spikeGuard == nil && diagnosis == nil
+                && !(outboxGrew || mustRescan || mustResume || mustStop || isWoken || spikesChanged)
         }
     }
 

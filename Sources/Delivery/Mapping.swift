@@ -18,20 +18,13 @@ public struct AttributeUpdate: Sendable, Hashable {
     public var identity: JSONObject
     /// The values by name. A name whose value the destination has already acknowledged is left out.
     public var values: JSONObject
-    /// Names among `values` that travel with any other change, though alone they cause an object only when they
-    /// changed: an e-mail address beside a user id.
-    public var companions: Set<String>
     /// Names among `values` that are sent even when unchanged.
     public var pinned: Set<String>
 
-    public init(
-        array: String, identity: JSONObject, values: JSONObject, companions: Set<String> = [],
-        pinned: Set<String> = []
-    ) {
+    public init(array: String, identity: JSONObject, values: JSONObject, pinned: Set<String> = []) {
         self.array = array
         self.identity = identity
         self.values = values
-        self.companions = companions
         self.pinned = pinned
     }
 }

@@ -76,12 +76,12 @@ struct PersonQueue: Sendable {
         return update.values.isEmpty
     }
 
-    /// Takes out what is about these profiles.
-    mutating func remove(profiles: Set<ProfileOrdinal>) -> [EmissionReference] {
-        let removed = (updates + occurrences).map(\.emission).filter { profiles.contains($0.profile) }
+    /// Takes emissions out.
+    mutating func remove(where isUnwanted: (EmissionReference) -> Bool) -> [EmissionReference] {
+        let removed = (updates + occurrences).map(\.emission).filter(isUnwanted)
         guard !removed.isEmpty else { return [] }
-        updates.removeAll { profiles.contains($0.emission.profile) }
-        occurrences.removeAll { profiles.contains($0.emission.profile) }
+        updates.removeAll { isUnwanted($0.emission) }
+        occurrences.removeAll { isUnwanted($0.emission) }
         occurrenceObjects = occurrences.reduce(0) { sum, item in
             if case .occurrence(let occurrence) = item.content { sum + occurrence.objects.count } else { sum }
         }
@@ -181,20 +181,13 @@ extension PersonQueue {
         }
     }
 
-    /// The values to send: those that the destination is not known to hold, pinned ones, and companions where there is
-    /// anything else or they changed themselves. What a later emission has set stays as it is.
+    /// The values to send: those that the destination is not known to hold, and pinned ones. What a later emission has
+    /// set stays as it is.
     private func changedValues(of update: AttributeUpdate, _ sequence: Int64) -> JSONObject {
-        var current: [(key: String, value: JSONValue)] = []
-        var isWorthwhile = false
-        for (name, value) in update.values.members {
-            var isChanged = true
-            if let known = known[name] {
-                if known.sequence > sequence { continue }
-                isChanged = known.value != value || update.pinned.contains(name)
-            }
-            if isChanged { isWorthwhile = true }
-            if isChanged || update.companions.contains(name) { current.append((name, value)) }
-        }
-        return isWorthwhile ? JSONObject(current) : [:]
+        JSONObject(
+            update.values.members.filter { name, value in
+                guard let known = known[name] else { return true }
+                return known.sequence <= sequence && (known.value != value || update.pinned.contains(name))
+            })
     }
 }

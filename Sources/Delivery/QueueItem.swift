@@ -9,6 +9,7 @@ struct EmissionReference: Sendable, Hashable {
     var computationID: String
     var kind: Emission.Kind
     var timestamp: Instant
+    var origin: Emission.Origin
 
     /// `nil` for an emission that is not from the outbox.
     init?(_ emission: Emission) {
@@ -19,6 +20,7 @@ struct EmissionReference: Sendable, Hashable {
         computationID = emission.computationID
         kind = emission.kind
         timestamp = emission.timestamp
+        origin = emission.origin
     }
 
     /// Emissions of one transition travel in one request: the attribute and the event that tell of the same change.
@@ -46,8 +48,12 @@ struct QueueItem: Sendable {
     var isAlone = false
     /// Was in a request that was sent again without the objects that the destination had named.
     var isResubmitted = false
-    /// A request that held it may have taken effect without our knowing.
+    /// A request that held it may have taken effect without our knowing. Of occurrences the queue knows more.
     var mayHaveArrived = false
+
+    var isOccurrence: Bool {
+        if case .occurrence = content { true } else { false }
+    }
 
     init(emission: EmissionReference, content: Content) {
         self.emission = emission

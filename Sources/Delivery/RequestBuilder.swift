@@ -8,6 +8,8 @@ struct RequestBuilder: Sendable {
     private(set) var objects: [PlannedObject] = []
     private(set) var bytes = RequestBuilder.envelopeBytes
     private var objectLimit: Int
+    /// Objects by array, where a limit counts them so.
+    private var counts: [String: Int] = [:]
     /// The object that further updates of the same person may join.
     private var open: Int?
 
@@ -27,6 +29,12 @@ struct RequestBuilder: Sendable {
         if occurrence.objects.count > limits.objectsPerRequest {
             return "It needs \(occurrence.objects.count) objects in one request; "
                 + "the destination takes \(limits.objectsPerRequest)"
+        }
+        if let limit = limits.objectsPerArray {
+            let counts = Dictionary(grouping: occurrence.objects, by: \.array).mapValues(\.count)
+            if let (array, count) = counts.first(where: { $0.value > limit }) {
+                return "It needs \(count) \(array) in one request; the destination takes \(limit)"
+            }
         }
         for object in occurrence.objects where object.json.count > limits.bytesPerObject {
             return tooLarge(object.json.count, limits)
@@ -51,9 +59,9 @@ struct RequestBuilder: Sendable {
     mutating func add(_ occurrence: Occurrence, _ item: QueueItem, of person: String) -> Bool {
         let limit = min(objectLimit, max(item.objectLimit, occurrence.objects.count))
         let size = occurrence.objects.reduce(0) { $0 + $1.json.count + 1 }
-        guard objects.count + occurrence.objects.count <= limit, bytes + size <= limits.bytesPerRequest else {
-            return false
-        }
+        guard objects.count + occurrence.objects.count <= limit, bytes + size <= limits.bytesPerRequest,
+            claim(occurrence.objects)
+        else { return false }
         objectLimit = limit
         bytes += size
         // What follows about values that this touches must not slip in front of it.
@@ -74,7 +82,9 @@ struct RequestBuilder: Sendable {
         if let open, !item.isAlone, join(open, update, values, item, of: person) { return true }
         let json = Self.encode(update, values)
         let limit = min(objectLimit, item.objectLimit)
-        guard objects.count + 1 <= limit, bytes + json.count + 1 <= limits.bytesPerRequest else { return false }
+        guard objects.count + 1 <= limit, bytes + json.count + 1 <= limits.bytesPerRequest,
+            claim([OutgoingObject(array: update.array, json: [])])
+        else { return false }
         objectLimit = limit
         bytes += json.count + 1
         objects.append(
@@ -83,6 +93,18 @@ struct RequestBuilder: Sendable {
                 values: values, sequences: Self.sequences(values, item), touchedNames: []))
         open = item.isAlone ? nil : objects.count - 1
         items.append(item)
+        return true
+    }
+
+    /// Counts the objects if none of their arrays becomes too long.
+    private mutating func claim(_ added: [OutgoingObject]) -> Bool {
+        guard let limit = limits.objectsPerArray else { return true }
+        var counts = counts
+        for object in added {
+            counts[object.array, default: 0] += 1
+            if counts[object.array, default: 0] > limit { return false }
+        }
+        self.counts = counts
         return true
     }
 
@@ -123,14 +145,15 @@ struct RequestBuilder: Sendable {
         fileprivate var objectCount: Int
         fileprivate var bytes: Int
         fileprivate var objectLimit: Int
+        fileprivate var counts: [String: Int]
         fileprivate var open: Int?
         fileprivate var openObject: PlannedObject?
     }
 
     var checkpoint: Checkpoint {
         Checkpoint(
-            itemCount: items.count, objectCount: objects.count, bytes: bytes, objectLimit: objectLimit, open: open,
-            openObject: open.map { objects[$0] })
+            itemCount: items.count, objectCount: objects.count, bytes: bytes, objectLimit: objectLimit,
+            counts: counts, open: open, openObject: open.map { objects[$0] })
     }
 
     mutating func rollBack(to checkpoint: Checkpoint) {
@@ -138,6 +161,7 @@ struct RequestBuilder: Sendable {
         objects.removeLast(objects.count - checkpoint.objectCount)
         bytes = checkpoint.bytes
         objectLimit = checkpoint.objectLimit
+        counts = checkpoint.counts
         open = checkpoint.open
         if let open, let object = checkpoint.openObject { objects[open] = object }
     }

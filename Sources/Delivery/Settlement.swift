@@ -32,14 +32,16 @@ struct Settlement: Sendable {
     /// Values to note in the ledger; `nil` forgets one.
     var ledger: [LedgerKey: Known?] = [:]
 
+    /// Requests that ended without an answer and may have taken effect.
+    var unknownOutcomes = 0
+    /// How often occurrences that are now delivered may have arrived besides.
+    var possibleDuplicates = 0
+    /// What was billed, by computation.
+    var dataPoints: [String: Int] = [:]
+
     var isEmpty: Bool { entries.isEmpty && ledger.isEmpty }
 
     mutating func add(_ emission: EmissionReference, _ fate: Fate, _ detail: String = "") {
         entries.append(Entry(emission: emission, fate: fate, detail: detail))
-    }
-
-    mutating func merge(_ other: Settlement) {
-        entries += other.entries
-        ledger.merge(other.ledger) { $1 }
     }
 }

@@ -47,7 +47,7 @@ extension Destination {
     public var json: JSONValue {
         [
             "id": .string(id), "kind": .string(kind), "name": .string(name), "settings": .object(settings),
-            "enabled": .bool(enabled), "createdAt": createdAt.stored,
+            "enabled": .bool(enabled), "createdAt": createdAt.stored, "spikeGuard": spikeGuard.json,
         ]
     }
 
@@ -55,7 +55,25 @@ extension Destination {
         self.init(
             id: try json.text("id"), kind: try json.text("kind"), name: try json.text("name"),
             settings: json["settings"]?.object ?? [:], enabled: json["enabled"]?.bool ?? true,
-            createdAt: try json.instant("createdAt"))
+            createdAt: try json.instant("createdAt"), spikeGuard: SpikeGuard(json: json["spikeGuard"] ?? .null))
+    }
+}
+
+extension SpikeGuard {
+    public var json: JSONValue {
+        [
+            "mode": .string(mode.rawValue), "factor": .number(factor), "memberShare": .number(memberShare),
+            "minimumChanges": .number(minimumChanges),
+        ]
+    }
+
+    /// Missing members take their defaults.
+    public init(json: JSONValue) {
+        self.init()
+        mode = json["mode"]?.string.flatMap(Mode.init(rawValue:)) ?? mode
+        factor = json["factor"]?.double ?? factor
+        memberShare = json["memberShare"]?.double ?? memberShare
+        minimumChanges = json["minimumChanges"]?.integer ?? minimumChanges
     }
 }
 
@@ -65,6 +83,7 @@ extension Connection {
             "destinationID": .string(destinationID), "sendIdentify": .bool(sendIdentify),
             "sendTrack": .bool(sendTrack), "enterEvent": .string(enterEvent), "exitEvent": .string(exitEvent),
             "computeEvent": .string(computeEvent), "enabled": .bool(enabled),
+            "firstSync": .string(firstSync.rawValue),
         ]
     }
 
@@ -76,6 +95,7 @@ extension Connection {
         exitEvent = json["exitEvent"]?.string ?? exitEvent
         computeEvent = json["computeEvent"]?.string ?? computeEvent
         enabled = json["enabled"]?.bool ?? enabled
+        firstSync = json["firstSync"]?.string.flatMap(FirstSync.init(rawValue:)) ?? firstSync
     }
 }
 

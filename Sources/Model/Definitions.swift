@@ -28,9 +28,11 @@ public struct Destination: Sendable, Hashable {
     public var settings: JSONObject
     public var enabled: Bool
     public var createdAt: Instant
+    public var spikeGuard: SpikeGuard
 
     public init(
-        id: String, kind: String, name: String, settings: JSONObject, enabled: Bool = true, createdAt: Instant
+        id: String, kind: String, name: String, settings: JSONObject, enabled: Bool = true, createdAt: Instant,
+        spikeGuard: SpikeGuard = SpikeGuard()
     ) {
         self.id = id
         self.kind = kind
@@ -38,6 +40,36 @@ public struct Destination: Sendable, Hashable {
         self.settings = settings
         self.enabled = enabled
         self.createdAt = createdAt
+        self.spikeGuard = spikeGuard
+    }
+}
+
+/// What to do when an audience or trait suddenly changes for far more people than usual: a wrong query or a broken
+/// tracking call would else be written to the destination, and billed, for everybody.
+public struct SpikeGuard: Sendable, Hashable {
+    public enum Mode: String, Sendable, Hashable, CaseIterable {
+        case off
+        /// Says so and goes on.
+        case warn
+        /// Holds what the audience or trait has to say until a person decides.
+        case stop
+    }
+
+    public var mode: Mode
+    /// Changes within an hour count as a spike beyond this multiple of the usual, the hourly average of the week before.
+    public var factor: Double
+    /// Changes within a day count as a spike beyond this share of the members, 0 to 1.
+    public var memberShare: Double
+    /// Fewer changes are never a spike.
+    public var minimumChanges: Int
+
+    public init(
+        mode: Mode = .warn, factor: Double = 10, memberShare: Double = 0.5, minimumChanges: Int = 1000
+    ) {
+        self.mode = mode
+        self.factor = factor
+        self.memberShare = memberShare
+        self.minimumChanges = minimumChanges
     }
 }
 
@@ -127,11 +159,23 @@ public struct Connection: Sendable, Hashable {
     public var exitEvent: String
     public var computeEvent: String
     public var enabled: Bool
+    public var firstSync: FirstSync
+
+    /// What a new connection tells of those who hold a value already.
+    public enum FirstSync: String, Sendable, Hashable, CaseIterable {
+        /// Everything that the connection sends.
+        case full
+        /// Attributes only: no events, so that nothing which an event triggers goes out to people who have been in for
+        /// long.
+        case silent
+        /// Nothing: the destination hears of changes only.
+        case none
+    }
 
     public init(
         destinationID: String, sendIdentify: Bool = true, sendTrack: Bool = false,
         enterEvent: String = "Audience Entered", exitEvent: String = "Audience Exited",
-        computeEvent: String = "Trait Computed", enabled: Bool = true
+        computeEvent: String = "Trait Computed", enabled: Bool = true, firstSync: FirstSync = .full
     ) {
         self.destinationID = destinationID
         self.sendIdentify = sendIdentify
@@ -140,5 +184,6 @@ public struct Connection: Sendable, Hashable {
         self.exitEvent = exitEvent
         self.computeEvent = computeEvent
         self.enabled = enabled
+        self.firstSync = firstSync
     }
 }

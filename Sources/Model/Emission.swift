@@ -9,6 +9,16 @@ public struct Emission: Sendable, Hashable {
         case group
     }
 
+    /// Why it was made. A first sync is expected to be large, a change is not.
+    public enum Origin: Int, Sendable, Hashable {
+        /// A value changed.
+        case change = 0
+        /// A new connection or a backfill tells what is already so.
+        case firstSync = 1
+        /// A comparison found that the destination holds something else: what it acknowledged does not count.
+        case repair = 2
+    }
+
     /// Position in the outbox; `nil` until it is stored. Per destination and profile the order of delivery.
     public var sequence: Int64?
     public var destinationID: String
@@ -22,10 +32,12 @@ public struct Emission: Sendable, Hashable {
     public var timestamp: Instant
     /// The whole Segment call (spec: engage §7.2–7.3) as a JSON object in UTF-8.
     public var payload: [UInt8]
+    public var origin: Origin
 
     public init(
         sequence: Int64? = nil, destinationID: String, computationID: String, computationKey: String,
-        profile: ProfileOrdinal, kind: Kind, messageID: String, timestamp: Instant, payload: [UInt8]
+        profile: ProfileOrdinal, kind: Kind, messageID: String, timestamp: Instant, payload: [UInt8],
+        origin: Origin = .change
     ) {
         self.sequence = sequence
         self.destinationID = destinationID
@@ -36,5 +48,6 @@ public struct Emission: Sendable, Hashable {
         self.messageID = messageID
         self.timestamp = timestamp
         self.payload = payload
+        self.origin = origin
     }
 }

@@ -149,7 +149,7 @@ private struct ValueWriter {
     }
 }
 
-private struct EmissionWriter {
+struct EmissionWriter {
     let db: Database
     let numbers: Numbers
 
@@ -159,8 +159,8 @@ private struct EmissionWriter {
             db,
             """
             INSERT INTO outbox (
-                destination, ordinal, computation_id, computation_key, kind, message_id, at, payload)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id, destination, kind) DO NOTHING
+                destination, ordinal, computation_id, computation_key, kind, message_id, at, payload, origin)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id, destination, kind) DO NOTHING
             """)
         for emission in emissions {
             statement.bind(1, try numbers.destination(emission.destinationID))
@@ -171,6 +171,7 @@ private struct EmissionWriter {
             statement.bind(6, emission.messageID)
             statement.bind(7, emission.timestamp)
             statement.bind(8, utf8: emission.payload)
+            statement.bind(9, emission.origin.rawValue)
             try statement.run()
         }
     }

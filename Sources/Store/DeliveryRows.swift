@@ -144,6 +144,16 @@ public struct DeliveryChanges: Sendable {
     public var parked: [(sequence: Int64, reason: String)] = []
     /// Values that the destination has acknowledged; null forgets one.
     public var acknowledgedValues: [LedgerKey: JSONValue] = [:]
+    /// Requests that ended without an answer and may have taken effect.
+    public var unknownOutcomes = 0
+    /// How often occurrences that are now delivered may have arrived besides.
+    public var possibleDuplicates = 0
+    /// What the destination bills for values and occurrences that it has acknowledged, by computation.
+    public var dataPoints: [String: Int] = [:]
+    /// Changes that were read from the outbox, by computation and hour since the epoch.
+    public var changeCounts: [ChangeHour: Int] = [:]
+    /// Spikes that were noticed.
+    public var spikes: [SpikeRow] = []
     /// When this is written; becomes `parkedAt`.
     public var at: Instant
 
@@ -151,6 +161,74 @@ public struct DeliveryChanges: Sendable {
         self.destinationID = destinationID
         self.at = at
     }
+}
+
+/// One hour of one computation's changes.
+public struct ChangeHour: Sendable, Hashable {
+    public var computationID: String
+    /// Hours since the epoch.
+    public var hour: Int64
+
+    public init(computationID: String, hour: Int64) {
+        self.computationID = computationID
+        self.hour = hour
+    }
+}
+
+/// A computation that changed for far more people than usual.
+public struct SpikeRow: Sendable, Hashable {
+    public enum State: String, Sendable, Hashable, CaseIterable {
+        /// Its emissions wait until somebody decides.
+        case held
+        /// It was said, and sending went on.
+        case warned
+        /// Somebody let it go on: for a day it is not looked at.
+        case released
+    }
+
+    public var computationID: String
+    public var state: State
+    /// In words for people.
+    public var reason: String
+    public var since: Instant
+
+    public init(computationID: String, state: State, reason: String, since: Instant) {
+        self.computationID = computationID
+        self.state = state
+        self.reason = reason
+        self.since = since
+    }
+}
+
+/// Which parked emissions are meant; `nil` leaves a criterion out.
+public struct ParkedFilter: Sendable, Hashable {
+    public var sequences: [Int64]?
+    /// The destination's words, exactly.
+    public var reason: String?
+    public var computationID: String?
+    public var kind: Emission.Kind?
+    public var profiles: [ProfileOrdinal]?
+
+    public init(
+        sequences: [Int64]? = nil, reason: String? = nil, computationID: String? = nil, kind: Emission.Kind? = nil,
+        profiles: [ProfileOrdinal]? = nil
+    ) {
+        self.sequences = sequences
+        self.reason = reason
+        self.computationID = computationID
+        self.kind = kind
+        self.profiles = profiles
+    }
+}
+
+/// Parked emissions that are alike.
+public struct ParkedGroup: Sendable, Hashable {
+    public var reason: String
+    public var computationID: String
+    public var kind: Emission.Kind
+    public var count: Int
+    public var firstAt: Instant
+    public var lastAt: Instant
 }
 
 /// How a destination stands.
@@ -164,6 +242,10 @@ public struct DestinationCounts: Sendable, Hashable {
     public var attempts: Int64 = 0
     /// Attempts that did not deliver everything.
     public var failedAttempts: Int64 = 0
+    /// Requests that ended without an answer and may have taken effect.
+    public var unknownOutcomes: Int64 = 0
+    /// How often events may have arrived besides their delivery: what the destination may count too much.
+    public var possibleDuplicates: Int64 = 0
 
     public init() {}
 }

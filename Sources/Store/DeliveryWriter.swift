@@ -1,6 +1,6 @@
 import GRDB
 import JSON
-import Model
+public import Model
 
 /// Writes one step of delivery within a transaction.
 struct DeliveryWriter {
@@ -99,6 +99,58 @@ struct DeliveryWriter {
         }
     }
 
+    func tally(_ changes: DeliveryChanges) throws {
+        try count("unknown_outcomes", changes.unknownOutcomes)
+        try count("possible_duplicates", changes.possibleDuplicates)
+        if !changes.dataPoints.isEmpty {
+            let day = changes.at.daysSinceEpoch
+            try add(
+                changes.dataPoints.map { ($0.key, day, $0.value) }, to: "data_points", span: "day", amount: "points",
+                keepingFrom: day - 400)
+        }
+        if let newest = changes.changeCounts.keys.map(\.hour).max() {
+            try add(
+                changes.changeCounts.map { ($0.key.computationID, $0.key.hour, $0.value) }, to: "change_counts",
+                span: "hour", amount: "changes", keepingFrom: newest - 24 * 30)
+        }
+        for spike in changes.spikes { try put(spike) }
+    }
+
+    private func add(
+        _ rows: [(computationID: String, span: Int64, amount: Int)], to table: String, span: String, amount: String,
+        keepingFrom oldest: Int64
+    ) throws {
+        let statement = try RawStatement(
+            db,
+            """
+            INSERT INTO \(table) VALUES (?, ?, ?, ?)
+            ON CONFLICT (destination, computation_id, \(span)) DO UPDATE SET \(amount) = \(amount) + excluded.\(amount)
+            """)
+        let trim = try RawStatement(
+            db, "DELETE FROM \(table) WHERE destination = ? AND computation_id = ? AND \(span) < ?")
+        for row in rows where row.amount > 0 {
+            statement.bind(1, destination)
+            statement.bind(2, row.computationID)
+            statement.bind(3, row.span)
+            statement.bind(4, row.amount)
+            try statement.run()
+            trim.bind(1, destination)
+            trim.bind(2, row.computationID)
+            trim.bind(3, oldest)
+            try trim.run()
+        }
+    }
+
+    func put(_ spike: SpikeRow) throws {
+        let statement = try RawStatement(db, "INSERT OR REPLACE INTO spikes VALUES (?, ?, ?, ?, ?)")
+        statement.bind(1, destination)
+        statement.bind(2, spike.computationID)
+        statement.bind(3, spike.state.rawValue)
+        statement.bind(4, spike.reason)
+        statement.bind(5, spike.since)
+        try statement.run()
+    }
+
     func park(_ parked: [(sequence: Int64, reason: String)], at instant: Instant) throws {
         guard !parked.isEmpty else { return }
         let statement = try RawStatement(
@@ -127,7 +179,7 @@ struct DeliveryWriter {
         }
     }
 
-    private func count(_ column: String, _ increment: Int) throws {
+    func count(_ column: String, _ increment: Int) throws {
         guard increment > 0 else { return }
         let statement = try RawStatement(
             db,
@@ -139,4 +191,11 @@ struct DeliveryWriter {
         statement.bind(2, increment)
         try statement.run()
     }
+}
+
+extension Instant {
+    /// Whole days of UTC since the epoch.
+    public var daysSinceEpoch: Int64 { Int64((Double(milliseconds) / 86_400_000).rounded(.down)) }
+    /// Whole hours since the epoch.
+    public var hoursSinceEpoch: Int64 { Int64((Double(milliseconds) / 3_600_000).rounded(.down)) }
 }

@@ -5,7 +5,7 @@ import Model
 // Delivery's side: the outbox, the record of attempts, the ledger of acknowledged values.
 
 extension StateStore {
-    /// Emissions that wait for a destination and are not parked, in their order, beginning after a sequence.
+    /// Emissions that wait for a destination and are neither parked nor held, in their order, beginning after a sequence.
     public func pending(destinationID: String, after sequence: Int64 = 0, limit: Int) throws -> [OutboxRow] {
         try read { db in
             let statement = try RawStatement(
@@ -13,7 +13,9 @@ extension StateStore {
                 """
                 SELECT \(Columns.outbox) FROM outbox JOIN destinations ON number = destination
                 WHERE destination = (SELECT number FROM destinations WHERE id = ?) AND parked_reason IS NULL
-                    AND sequence > ?
+                    AND sequence > ? AND NOT EXISTS (
+                        SELECT 1 FROM spikes WHERE spikes.destination = outbox.destination
+                            AND spikes.computation_id = outbox.computation_id AND state = 'held')
                 ORDER BY sequence LIMIT ?
                 """)
             statement.bind(1, destinationID)
@@ -27,36 +29,26 @@ extension StateStore {
     /// where the destination was deleted meanwhile.
     @discardableResult
     public func record(_ changes: DeliveryChanges) throws -> Int64? {
-        try transaction { db, numbers -> Int64? in
-            guard let destination = try? numbers.destination(changes.destinationID) else { return nil }
-            let writer = DeliveryWriter(db: db, destination: destination, retention: retention)
-            let attemptID = try writer.write(attempt: changes.attempt, emissions: changes.emissions)
-            try writer.settle(changes)
-            try writer.park(changes.parked, at: changes.at)
-            try writer.acknowledge(changes.acknowledgedValues)
-            return attemptID
+        try transaction { db, numbers in try write(changes, db, numbers) }
+    }
+
+    /// Writes several steps, in their order, in one transaction.
+    public func record(_ steps: [DeliveryChanges]) throws {
+        try transaction { db, numbers in
+            for changes in steps { try write(changes, db, numbers) }
         }
     }
 
-    /// Lets parked emissions wait again: those listed, or all of the destination's. Returns how many.
     @discardableResult
-    public func redrive(destinationID: String, sequences: [Int64]? = nil) throws -> Int {
-        try transaction { db, numbers in
-            let destination = try numbers.destination(destinationID)
-            let all = """
-                UPDATE outbox SET parked_reason = NULL, parked_at = NULL
-                WHERE destination = ?1 AND parked_reason IS NOT NULL
-                """
-            let statement = try RawStatement(db, sequences == nil ? all : all + " AND sequence = ?2")
-            statement.bind(1, destination)
-            guard let sequences else { return try statement.run() }
-            var count = 0
-            for sequence in sequences {
-                statement.bind(2, sequence)
-                count += try statement.run()
-            }
-            return count
-        }
+    private func write(_ changes: DeliveryChanges, _ db: Database, _ numbers: Numbers) throws -> Int64? {
+        guard let destination = try? numbers.destination(changes.destinationID) else { return nil }
+        let writer = DeliveryWriter(db: db, destination: destination, retention: retention)
+        let attemptID = try writer.write(attempt: changes.attempt, emissions: changes.emissions)
+        try writer.settle(changes)
+        try writer.park(changes.parked, at: changes.at)
+        try writer.acknowledge(changes.acknowledgedValues)
+        try writer.tally(changes)
+        return attemptID
     }
 
     /// The acknowledged values among the keys.
@@ -145,8 +137,9 @@ extension StateStore {
             let totals = try RawStatement(
                 db,
                 """
-                SELECT delivered, coalesced, unchanged, discarded, attempts, failed_attempts FROM destination_counts
-                WHERE destination = \(number)
+                SELECT delivered, coalesced, unchanged, discarded, attempts, failed_attempts, unknown_outcomes,
+                    possible_duplicates
+                FROM destination_counts WHERE destination = \(number)
                 """)
             totals.bind(1, destinationID)
             try totals.forEach {
@@ -156,6 +149,8 @@ extension StateStore {
                 counts.discarded = $0.int64(3)
                 counts.attempts = $0.int64(4)
                 counts.failedAttempts = $0.int64(5)
+                counts.unknownOutcomes = $0.int64(6)
+                counts.possibleDuplicates = $0.int64(7)
             }
             return counts
         }
@@ -165,7 +160,7 @@ extension StateStore {
 extension Columns {
     static let outbox = """
         sequence, destinations.id, ordinal, computation_id, computation_key, kind, message_id, at, payload, attempts,
-        parked_reason, parked_at
+        parked_reason, parked_at, origin
         """
 }
 
@@ -175,7 +170,7 @@ extension RawRow {
             emission: Emission(
                 sequence: int64(0), destinationID: string(1), computationID: string(3), computationKey: string(4),
                 profile: ordinal(2), kind: try self.case(5, of: Emission.Kind.self), messageID: string(6),
-                timestamp: instant(7), payload: bytes(8)),
+                timestamp: instant(7), payload: bytes(8), origin: Emission.Origin(rawValue: int(12)) ?? .change),
             attempts: int(9), parkedReason: optionalString(10), parkedAt: optionalInstant(11))
     }
 }

@@ -46,5 +46,8 @@ extension StateStore {
         ("attempt_emissions", "rowid", "attempt IN (SELECT id FROM attempts WHERE destination = ?1)"),
         ("attempts", "rowid", "destination = ?1"), ("destination_status", "rowid", "destination = ?1"),
         ("destination_counts", "rowid", "destination = ?1"),
+        ("data_points", "destination, computation_id, day", "destination = ?1"),
+        ("change_counts", "destination, computation_id, hour", "destination = ?1"),
+        ("spikes", "destination, computation_id", "destination = ?1"),
     ]
 }

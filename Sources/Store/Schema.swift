@@ -7,6 +7,7 @@ enum Schema {
         migrator.registerMigration("1 engine") { try $0.execute(sql: engine) }
         migrator.registerMigration("2 identity") { try $0.execute(sql: identity) }
         migrator.registerMigration("3 delivery") { try $0.execute(sql: delivery) }
+        migrator.registerMigration("4 economy of delivery") { try $0.execute(sql: economy) }
         return migrator
     }
 
@@ -111,5 +112,21 @@ enum Schema {
             coalesced INTEGER NOT NULL DEFAULT 0, unchanged INTEGER NOT NULL DEFAULT 0,
             discarded INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
             failed_attempts INTEGER NOT NULL DEFAULT 0);
+        """
+
+    // Days and hours count from the epoch, in UTC.
+    private static let economy = """
+        ALTER TABLE outbox ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE destination_counts ADD COLUMN unknown_outcomes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE destination_counts ADD COLUMN possible_duplicates INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE data_points (
+            destination INTEGER NOT NULL, computation_id TEXT NOT NULL, day INTEGER NOT NULL, points INTEGER NOT NULL,
+            PRIMARY KEY (destination, computation_id, day)) WITHOUT ROWID;
+        CREATE TABLE change_counts (
+            destination INTEGER NOT NULL, computation_id TEXT NOT NULL, hour INTEGER NOT NULL,
+            changes INTEGER NOT NULL, PRIMARY KEY (destination, computation_id, hour)) WITHOUT ROWID;
+        CREATE TABLE spikes (
+            destination INTEGER NOT NULL, computation_id TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+            since INTEGER NOT NULL, PRIMARY KEY (destination, computation_id)) WITHOUT ROWID;
         """
 }

@@ -168,7 +168,6 @@ import Testing
         #expect(person == "external_id:u1")
         #expect(update.identity == ["external_id": "u1", "_update_existing_only": false])
         #expect(update.values == ["k": 1, "email": "a@example.org"])
-        #expect(update.companions == ["email"])
         #expect(byAddress == "email:a@example.org")
         #expect(other.values == ["k": 1])
     }

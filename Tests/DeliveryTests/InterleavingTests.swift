@@ -113,8 +113,7 @@ private struct Simulation {
             mapping = .update(
                 person: person,
                 AttributeUpdate(
-                    array: "attributes", identity: ["external_id": .string(person)], values: values,
-                    companions: ["email"]))
+                    array: "attributes", identity: ["external_id": .string(person)], values: values))
         }
         if isPoison { poison.insert(sequence) }
         durable.outbox[sequence] = Durable.Row(emission: emission, mapping: mapping, isPoison: isPoison)

@@ -83,6 +83,14 @@ import Testing
         #expect(advice(503, ["Retry-After": "7"]) == 7000)
     }
 
+    @Test func retryAfterMayBeADate() {
+        // 1,800,000,000 s after the epoch is 15 January 2027, 08:00:00.
+        #expect(advice(429, ["Retry-After": "Fri, 15 Jan 2027 08:00:10 GMT"]) == 9500)
+        #expect(advice(503, ["Retry-After": "Fri, 15 Jan 2027 07:00:00 GMT"]) == 0)
+        #expect(advice(429, ["Retry-After": "Friday"]) == nil)
+        #expect(advice(429, ["Retry-After": "Fri, 99 Foo 2027 07:00:00 GMT"]) == nil)
+    }
+
     @Test func aSpentAllowanceWaitsForTheReset() {
         #expect(advice(201, ["X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2"]) == 2000)
         #expect(advice(201, ["X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "2"]) == nil)

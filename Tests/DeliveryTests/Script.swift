@@ -12,6 +12,9 @@ struct Script {
     var settled: [Int64: Settlement.Fate] = [:]
     var details: [Int64: String] = [:]
     var ledger: [LedgerKey: Known] = [:]
+    var possibleDuplicates = 0
+    var unknownOutcomes = 0
+    var dataPoints: [String: Int] = [:]
 
     static let limits = DestinationLimits(
         objectsPerRequest: 75, bytesPerRequest: 4_000_000, bytesPerObject: 100_000, requestsPerSecond: 100)
@@ -22,7 +25,9 @@ struct Script {
     ) {
         var configuration = DeliveryConfiguration()
         configure(&configuration)
-        queue = DeliveryQueue(limits: limits, configuration: configuration, seed: seed, now: now)
+        let pricing = Pricing(value: { _, _ in 1 }, occurrence: { _ in 1 })
+        queue = DeliveryQueue(
+            limits: limits, configuration: configuration, pricing: pricing, seed: seed, now: now)
     }
 
     static func reference(_ sequence: Int64, transition: Int64? = nil, computation: String = "aud_1")
@@ -38,12 +43,11 @@ struct Script {
 
     /// An identify emission for a person.
     mutating func set(
-        _ sequence: Int64, _ person: String, _ values: JSONObject, companions: Set<String> = ["email"],
+        _ sequence: Int64, _ person: String, _ values: JSONObject,
         pinned: Set<String> = [], transition: Int64? = nil, computation: String = "aud_1", mayBeSent: Bool = false
     ) {
         let update = AttributeUpdate(
-            array: "attributes", identity: ["external_id": .string(person)], values: values, companions: companions,
-            pinned: pinned)
+            array: "attributes", identity: ["external_id": .string(person)], values: values, pinned: pinned)
         var known: [String: Known] = [:]
         for name in values.keys { known[name] = ledger[LedgerKey(externalID: person, attribute: name)] }
         queue.enqueue(
@@ -126,6 +130,9 @@ struct Script {
             details[entry.emission.sequence] = entry.detail
         }
         for (key, known) in settlement.ledger { ledger[key] = known }
+        possibleDuplicates += settlement.possibleDuplicates
+        unknownOutcomes += settlement.unknownOutcomes
+        dataPoints.merge(settlement.dataPoints) { $0 + $1 }
     }
 
     func value(_ person: String, _ name: String) -> JSONValue? {

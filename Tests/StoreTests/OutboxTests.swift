@@ -172,7 +172,9 @@ extension AttemptEmissionRow {
             let sequences = try store.pending(destinationID: "dst_1", limit: 9).map(\.sequence)
             try store.record(step { $0.parked = sequences.map { ($0, "no") } })
             #expect(try store.pending(destinationID: "dst_1", limit: 9).isEmpty)
-            #expect(try store.redrive(destinationID: "dst_1", sequences: [sequences[1], 999]) == 1)
+            #expect(
+                try store.redrive(
+                    destinationID: "dst_1", ParkedFilter(sequences: [sequences[1], 999])) == 1)
             #expect(try store.pending(destinationID: "dst_1", limit: 9).map(\.emission.messageID) == ["b"])
             #expect(try store.redrive(destinationID: "dst_1") == 2)
             #expect(try store.redrive(destinationID: "dst_1") == 0)

@@ -1,0 +1,42 @@
+import JSON
+import Model
+import Store
+
+/// A page of the outbox, mapped, with what the ledger says about the values in it.
+struct Page: Sendable {
+    var emissions: [(emission: EmissionReference, mapping: Mapping)] = []
+    var ledger: [LedgerKey: Known] = [:]
+    var isLast: Bool
+
+    init(
+        store: StateStore, destinationID: String, after cursor: Int64, limit: Int, adapter: any DestinationAdapter
+    ) throws {
+        let rows = try store.pending(destinationID: destinationID, after: cursor, limit: limit)
+        isLast = rows.count < limit
+        var keys: Set<LedgerKey> = []
+        for row in rows {
+            guard let emission = EmissionReference(row.emission) else { continue }
+            let mapping = adapter.map(row.emission)
+            if case .update(let person, let update) = mapping {
+                for name in update.values.keys { keys.insert(LedgerKey(externalID: person, attribute: name)) }
+            }
+            emissions.append((emission, mapping))
+        }
+        // A transition at the edge may go on in the next page: leave it for that one.
+        if !isLast, let last = emissions.last?.emission {
+            let whole = emissions.prefix { !$0.emission.isSameTransition(as: last) }.count
+            if whole > 0 { emissions.removeLast(emissions.count - whole) }
+        }
+        guard !keys.isEmpty else { return }
+        for (key, value) in try store.acknowledgedValues(destinationID: destinationID, keys) {
+            ledger[key] = Known(stored: value)
+        }
+    }
+
+    func known(_ mapping: Mapping) -> [String: Known] {
+        guard case .update(let person, let update) = mapping else { return [:] }
+        var known: [String: Known] = [:]
+        for name in update.values.keys { known[name] = ledger[LedgerKey(externalID: person, attribute: name)] }
+        return known
+    }
+}
