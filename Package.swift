@@ -141,8 +141,8 @@ let package = Package(
         tests(
             "API",
             [
-                "JSON", "Model", "Engine", "Store", "EventLog", "Ingest", "Delivery", "BrazeDestination", "Console",
-                asyncHTTPClient, hummingbird, hummingbirdTesting, httpTypes, logging, nioCore,
+                "JSON", "Model", "Engine", "Store", "EventLog", "Ingest", "Delivery", "BrazeDestination", "BrazeSandbox",
+                "Console", asyncHTTPClient, hummingbird, hummingbirdTesting, httpTypes, logging, nioCore,
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -42,6 +42,7 @@ public struct API: Sendable {
     let delivery: DeliveryService
     let activity: ActivityRecorder
     let previews = PreviewShelf()
+    let reconciliations = ReconciliationShelf()
     let backfillPace = BackfillPace()
     let profileCounter = ProfileCounter()
     let startedAt: Instant
@@ -73,6 +74,10 @@ public struct API: Sendable {
         addSourceRoutes(to: routes)
         addDestinationRoutes(to: routes)
         addDeliveryRoutes(to: routes)
+        addParkedRoutes(to: routes)
+        addEconomyRoutes(to: routes)
+        addEstimateRoutes(to: routes)
+        addReconciliationRoutes(to: routes)
         addStatusRoutes(to: routes)
         if let testClock = configuration.testClock { addTestClockRoutes(testClock, to: routes) }
         let profiles = router.group().add(

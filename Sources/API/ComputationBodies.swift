@@ -115,6 +115,9 @@ struct ConnectionBody {
         try fields.finish()
     }
 
+    /// Settings alone.
+    init(settings: Fields) { self.settings = settings }
+
     func apply(to connection: Connection) throws(APIError) -> Connection {
         var connection = connection
         guard var settings else { return connection }
@@ -124,6 +127,8 @@ struct ConnectionBody {
         connection.exitEvent = try settings.title("exitEvent") ?? connection.exitEvent
         connection.computeEvent = try settings.title("computeEvent") ?? connection.computeEvent
         connection.enabled = try settings.bool("enabled") ?? connection.enabled
+        connection.firstSync =
+            try settings.choice("firstSync", of: Connection.FirstSync.self) ?? connection.firstSync
         try settings.finish()
         return connection
     }
@@ -161,7 +166,7 @@ extension API {
         let destination = destinations[connection.destinationID]
         var settings: JSONObject = [
             "sendIdentify": .bool(connection.sendIdentify), "sendTrack": .bool(connection.sendTrack),
-            "enabled": .bool(connection.enabled),
+            "enabled": .bool(connection.enabled), "firstSync": .string(connection.firstSync.rawValue),
         ]
         switch definition.kind {
         case .audience:

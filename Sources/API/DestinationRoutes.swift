@@ -51,22 +51,6 @@ extension API {
             delivery.resume(destinationID: destination.id)
             return ["status": "SUCCESS"]
         }
-        routes.post("/destinations/:id/redrive") { request in
-            let destination = try destination(request)
-            var fields = request.fields
-            let emissions = try fields.strings("emissions", maximumCount: 1000)
-            try fields.finish()
-            let sequences = try emissions?.map { text in
-                guard let sequence = Int64(text) else {
-                    throw APIError(
-                        .validation, field: "emissions", "'emissions' must be a list of ids of parked emissions.")
-                }
-                return sequence
-            }
-            let count = try await delivery.redrive(
-                destinationID: destination.id, ParkedFilter(sequences: sequences))
-            return ["redriven": .number(count)]
-        }
     }
 
     func destination(_ request: APIRequest) throws -> Destination {
@@ -91,11 +75,12 @@ extension API {
         let name = try fields.title("name") ?? kind.name
         let settings = try fields.object("settings")?.raw ?? [:]
         let enabled = try fields.bool("enabled") ?? true
+        let spikeGuard = try fields.spikeGuard(over: SpikeGuard())
         try fields.finish()
         try validate(kind, settings)
         let destination = Destination(
             id: NewID.make("dst_"), kind: kind.kind, name: name, settings: API.merge(settings, into: [:]),
-            enabled: enabled, createdAt: now())
+            enabled: enabled, createdAt: now(), spikeGuard: spikeGuard)
         try await engine.submit(.putDestination(destination))
         return ["destination": try json(destination, nil)]
     }
@@ -105,6 +90,7 @@ extension API {
         var fields = request.fields
         destination.name = try fields.title("name") ?? destination.name
         destination.enabled = try fields.bool("enabled") ?? destination.enabled
+        destination.spikeGuard = try fields.spikeGuard(over: destination.spikeGuard)
         if let settings = try fields.object("settings")?.raw {
             destination.settings = API.merge(settings, into: destination.settings)
             try validate(try destinationKind(destination.kind), destination.settings)
@@ -181,7 +167,8 @@ extension API {
             "kindName": .string(kind?.name ?? destination.kind), "name": .string(destination.name),
             "enabled": .bool(destination.enabled), "settings": .object(settings),
             "address": .string(orNull: kind.flatMap { destination.settings[$0.addressField]?.string }),
-            "createdAt": .time(destination.createdAt), "state": state(of: destination, activity, counts),
+            "createdAt": .time(destination.createdAt), "circuitBreaker": destination.spikeGuard.json,
+            "spikes": .array(try spikes(of: destination)), "state": state(of: destination, activity, counts),
         ]
     }
 
@@ -218,7 +205,8 @@ extension API {
             "unchanged": .number(Int(counts.unchanged)), "discarded": .number(Int(counts.discarded)),
             "attempts": .number(Int(counts.attempts)), "failedAttempts": .number(Int(counts.failedAttempts)),
             "lastDeliveredAt": .time(activity?.lastDeliveredAt),
-            "unknownOutcomes": .number(activity?.unknownOutcomes ?? 0),
+            "unknownOutcomes": .number(Int(counts.unknownOutcomes)),
+            "possibleDuplicates": .number(Int(counts.possibleDuplicates)),
         ]
     }
 }

@@ -63,6 +63,25 @@ struct Fields {
         return integer
     }
 
+    mutating func number(_ key: String, in range: ClosedRange<Double>) throws(APIError) -> Double? {
+        guard let value = value(key) else { return nil }
+        guard let number = value.double, range.contains(number) else {
+            throw invalid(key, "must be a number from \(range.lowerBound) to \(range.upperBound).")
+        }
+        return number
+    }
+
+    mutating func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, of type: Choice.Type)
+        throws(APIError) -> Choice? where Choice.RawValue == String
+    {
+        guard let text = try string(key) else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            let choices = Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+            throw invalid(key, "must be one of: \(choices).")
+        }
+        return choice
+    }
+
     mutating func object(_ key: String) throws(APIError) -> Fields? {
         guard let value = value(key) else { return nil }
         guard let object = value.object else { throw invalid(key, "must be a JSON object.") }

@@ -131,6 +131,18 @@ extension API {
             case .working, .throttled, .disabled: break
             }
         }
+        for destination in destinations.values.sorted(by: { $0.id < $1.id }) {
+            for spike in (try? spikes(of: destination)) ?? [] {
+                let name = spike["computationName"]?.string ?? ""
+                let isHeld = spike["state"] == "held"
+                add(
+                    isHeld ? "bad" : "warn",
+                    isHeld
+                        ? "“\(name)” changes unusually fast: \(destination.name) is not told until you decide."
+                        : "“\(name)” changes unusually fast.",
+                    spike["reason"]?.string ?? "", href: "#/destinations/\(destination.id)")
+            }
+        }
         return notices
     }
 }

@@ -52,6 +52,7 @@ extension BrazeDestination {
         let prefix = "external_id:"
         return Lookup(
             personsPerRequest: 50, requestsPerMinute: 250, canFind: { $0.hasPrefix(prefix) },
+            covers: { !UserProfileMapping.isReserved($0) },
             request: { persons in
                 let body: JSONValue = [
                     "external_ids": .array(persons.map { .string(String($0.dropFirst(prefix.count))) }),

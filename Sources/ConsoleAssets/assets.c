@@ -41,90 +41,94 @@ static const unsigned char file_8[] = {
 };
 
 static const unsigned char file_9[] = {
-#embed "web/destination-form.js"
+#embed "web/destination-economy.js"
 };
 
 static const unsigned char file_10[] = {
-#embed "web/dom.js"
+#embed "web/destination-form.js"
 };
 
 static const unsigned char file_11[] = {
-#embed "web/favicon.svg"
+#embed "web/dom.js"
 };
 
 static const unsigned char file_12[] = {
-#embed "web/format.js"
+#embed "web/favicon.svg"
 };
 
 static const unsigned char file_13[] = {
-#embed "web/icons.js"
+#embed "web/format.js"
 };
 
 static const unsigned char file_14[] = {
-#embed "web/index.html"
+#embed "web/icons.js"
 };
 
 static const unsigned char file_15[] = {
-#embed "web/instant-picker.js"
+#embed "web/index.html"
 };
 
 static const unsigned char file_16[] = {
-#embed "web/main.js"
+#embed "web/instant-picker.js"
 };
 
 static const unsigned char file_17[] = {
-#embed "web/pages/computation.js"
+#embed "web/main.js"
 };
 
 static const unsigned char file_18[] = {
-#embed "web/pages/computations.js"
+#embed "web/pages/computation.js"
 };
 
 static const unsigned char file_19[] = {
-#embed "web/pages/debugger.js"
+#embed "web/pages/computations.js"
 };
 
 static const unsigned char file_20[] = {
-#embed "web/pages/destination.js"
+#embed "web/pages/debugger.js"
 };
 
 static const unsigned char file_21[] = {
-#embed "web/pages/destinations.js"
+#embed "web/pages/destination.js"
 };
 
 static const unsigned char file_22[] = {
-#embed "web/pages/new-computation.js"
+#embed "web/pages/destinations.js"
 };
 
 static const unsigned char file_23[] = {
-#embed "web/pages/overview.js"
+#embed "web/pages/new-computation.js"
 };
 
 static const unsigned char file_24[] = {
-#embed "web/pages/profile.js"
+#embed "web/pages/overview.js"
 };
 
 static const unsigned char file_25[] = {
-#embed "web/pages/profiles.js"
+#embed "web/pages/profile.js"
 };
 
 static const unsigned char file_26[] = {
-#embed "web/pages/source.js"
+#embed "web/pages/profiles.js"
 };
 
 static const unsigned char file_27[] = {
-#embed "web/pages/sources.js"
+#embed "web/pages/source.js"
 };
 
 static const unsigned char file_28[] = {
-#embed "web/pages/why.js"
+#embed "web/pages/sources.js"
 };
 
 static const unsigned char file_29[] = {
-#embed "web/schema.js"
+#embed "web/pages/why.js"
 };
 
 static const unsigned char file_30[] = {
+#embed "web/schema.js"
+};
+
+static const unsigned char file_31[] = {
 #embed "web/widgets.js"
 };
 
@@ -138,28 +142,29 @@ static const struct console_asset all[] = {
     {"computation-parts.js", file_6, sizeof file_6},
     {"console.css", file_7, sizeof file_7},
     {"definition-editor.js", file_8, sizeof file_8},
-    {"destination-form.js", file_9, sizeof file_9},
-    {"dom.js", file_10, sizeof file_10},
-    {"favicon.svg", file_11, sizeof file_11},
-    {"format.js", file_12, sizeof file_12},
-    {"icons.js", file_13, sizeof file_13},
-    {"index.html", file_14, sizeof file_14},
-    {"instant-picker.js", file_15, sizeof file_15},
-    {"main.js", file_16, sizeof file_16},
-    {"pages/computation.js", file_17, sizeof file_17},
-    {"pages/computations.js", file_18, sizeof file_18},
-    {"pages/debugger.js", file_19, sizeof file_19},
-    {"pages/destination.js", file_20, sizeof file_20},
-    {"pages/destinations.js", file_21, sizeof file_21},
-    {"pages/new-computation.js", file_22, sizeof file_22},
-    {"pages/overview.js", file_23, sizeof file_23},
-    {"pages/profile.js", file_24, sizeof file_24},
-    {"pages/profiles.js", file_25, sizeof file_25},
-    {"pages/source.js", file_26, sizeof file_26},
-    {"pages/sources.js", file_27, sizeof file_27},
-    {"pages/why.js", file_28, sizeof file_28},
-    {"schema.js", file_29, sizeof file_29},
-    {"widgets.js", file_30, sizeof file_30},
+    {"destination-economy.js", file_9, sizeof file_9},
+    {"destination-form.js", file_10, sizeof file_10},
+    {"dom.js", file_11, sizeof file_11},
+    {"favicon.svg", file_12, sizeof file_12},
+    {"format.js", file_13, sizeof file_13},
+    {"icons.js", file_14, sizeof file_14},
+    {"index.html", file_15, sizeof file_15},
+    {"instant-picker.js", file_16, sizeof file_16},
+    {"main.js", file_17, sizeof file_17},
+    {"pages/computation.js", file_18, sizeof file_18},
+    {"pages/computations.js", file_19, sizeof file_19},
+    {"pages/debugger.js", file_20, sizeof file_20},
+    {"pages/destination.js", file_21, sizeof file_21},
+    {"pages/destinations.js", file_22, sizeof file_22},
+    {"pages/new-computation.js", file_23, sizeof file_23},
+    {"pages/overview.js", file_24, sizeof file_24},
+    {"pages/profile.js", file_25, sizeof file_25},
+    {"pages/profiles.js", file_26, sizeof file_26},
+    {"pages/source.js", file_27, sizeof file_27},
+    {"pages/sources.js", file_28, sizeof file_28},
+    {"pages/why.js", file_29, sizeof file_29},
+    {"schema.js", file_30, sizeof file_30},
+    {"widgets.js", file_31, sizeof file_31},
 };
 
 const struct console_asset *console_assets(void) { return all; }

@@ -6,8 +6,9 @@ public struct DeliveryConfiguration: Sendable, Hashable {
     public var maximumWait = Instant.Span.seconds(1)
     /// The same while no request is under way: short, so that a quiet destination hears of a change at once.
     public var idleWait = Instant.Span(milliseconds: 50)
-    /// Requests under way at a time, per destination. Persons are never in two of them.
-    public var requestsInFlight = 16
+    /// Requests under way at a time, per destination; persons are never in two of them. `nil`: 16, and more where the
+    /// destination allows many per second.
+    public var requestsInFlight: Int?
     /// Requests per second in place of the destination's own default; `nil` keeps that.
     public var requestsPerSecond: Double?
     /// Emissions held in memory per destination; the rest waits in the outbox.

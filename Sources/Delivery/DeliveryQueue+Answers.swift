@@ -69,7 +69,7 @@ extension DeliveryQueue {
 
         case .answered(.unavailable(let message), _):
             fail(request, message, now: now)
-            forgetValues(of: request)
+            forgetValues(of: request, &settlement)
             retry(request, .retrying, message, mayHaveArrived: true, now: now, to: &settlement)
 
         case .answered(.misconfigured(let reason), _):
@@ -89,7 +89,7 @@ extension DeliveryQueue {
                 retry(request, .retrying, failure.description, mayHaveArrived: false, now: now, to: &settlement)
                 break
             }
-            forgetValues(of: request)
+            forgetValues(of: request, &settlement)
             unknownOutcomes += 1
             settlement.unknownOutcomes += 1
             retry(request, .unknown, failure.description, mayHaveArrived: true, now: now, to: &settlement)
@@ -236,7 +236,6 @@ extension DeliveryQueue {
         let fates = request.items.map { item in
             var item = item
             item.failures += 1
-            if mayHaveArrived { item.mayHaveArrived = true }
             return ItemFate.again(item, fate, detail)
         }
         let failures = request.items.map { $0.failures + 1 }.max() ?? 1
@@ -245,12 +244,14 @@ extension DeliveryQueue {
             fates, of: request, mayHaveArrived: mayHaveArrived, notBefore: now + wait, now: now, to: &settlement)
     }
 
-    /// Values of a request that may have taken effect are no longer known.
-    private mutating func forgetValues(of request: PlannedRequest) {
+    /// Values of a request that may have taken effect are no longer known, in the ledger neither: what follows may be
+    /// parked or held, and be read again when nobody remembers this request.
+    private mutating func forgetValues(of request: PlannedRequest, _ settlement: inout Settlement) {
         for object in request.objects {
             for name in Set(object.values.keys).union(object.touchedNames) {
                 let sequence = persons[object.person]?.known[name]?.sequence ?? 0
                 persons[object.person]?.known[name] = Known(value: nil, sequence: sequence)
+                settlement.ledger[LedgerKey(externalID: object.person, attribute: name)] = .some(nil)
             }
         }
     }
@@ -276,12 +277,6 @@ extension DeliveryQueue {
                 held.remove(item.emission.sequence)
                 if !mayHaveArrived { forgetArrival(of: item.emission.sequence) }
                 settlement.add(item.emission, .parked, reason)
-                if item.mayHaveArrived, case .update(let update) = item.content {
-                    for name in update.values.keys {
-                        let key = LedgerKey(externalID: personOfItem[place], attribute: name)
-                        if settlement.ledger[key] == nil { settlement.ledger[key] = .some(nil) }
-                    }
-                }
             case .again(let changed, let fate, let detail):
                 settlement.add(item.emission, fate, detail)
                 if !mayHaveArrived { forgetArrival(of: item.emission.sequence) }

@@ -57,8 +57,7 @@ struct DeliveryQueue: Sendable {
         var isProbing = false
     }
 
-    /// Requests under way at a time: more where the destination allows many per second, or a distant one would be paced
-    /// by its answers.
+    /// Requests under way at a time: with few, the answers of a distant destination would pace the sender.
     private let requestsInFlight: Int
 
     init(
@@ -73,7 +72,7 @@ struct DeliveryQueue: Sendable {
         self.pricing = pricing
         let rate = configuration.requestsPerSecond ?? limits.requestsPerSecond
         bucket = TokenBucket(requestsPerSecond: rate, now: now)
-        requestsInFlight = max(configuration.requestsInFlight, min(100, Int(rate / 10)))
+        requestsInFlight = configuration.requestsInFlight ?? max(16, min(100, Int(rate / 10)))
     }
 
     // MARK: In

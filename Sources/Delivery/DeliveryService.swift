@@ -126,6 +126,12 @@ public final class DeliveryService: Service {
             reason: await Diagnosis(sender: sender).explain(reason, adapter.alternatives, adapter))
     }
 
+    /// Reads back what a destination holds; `nil` where its kind can't say.
+    public func holdingsReader(_ destination: Destination) throws(SettingsError) -> HoldingsReader? {
+        let adapter = try mapper(destination)
+        return adapter.lookup.map { HoldingsReader(lookup: $0, adapter: adapter, sender: sender, clock: clock) }
+    }
+
     /// What a destination would be sent for some calls, without sending anything.
     public func mapper(_ destination: Destination) throws(SettingsError) -> any DestinationAdapter {
         try adapter(kind: destination.kind, settings: destination.settings)

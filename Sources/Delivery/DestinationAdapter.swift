@@ -111,18 +111,22 @@ public struct Lookup: Sendable {
     public var requestsPerMinute: Double
     /// Whether the person can be asked about.
     public var canFind: @Sendable (_ person: String) -> Bool
+    /// Whether the answer tells of values of this name.
+    public var covers: @Sendable (_ name: String) -> Bool
     /// Asks for values of persons.
     public var request: @Sendable (_ persons: [String]) -> DestinationRequest
     public var interpret: @Sendable (DestinationResponse) -> LookupVerdict
 
     public init(
         personsPerRequest: Int, requestsPerMinute: Double, canFind: @escaping @Sendable (String) -> Bool,
+        covers: @escaping @Sendable (String) -> Bool,
         request: @escaping @Sendable ([String]) -> DestinationRequest,
         interpret: @escaping @Sendable (DestinationResponse) -> LookupVerdict
     ) {
         self.personsPerRequest = personsPerRequest
         self.requestsPerMinute = requestsPerMinute
         self.canFind = canFind
+        self.covers = covers
         self.request = request
         self.interpret = interpret
     }

@@ -48,9 +48,6 @@ struct QueueItem: Sendable {
     var isAlone = false
     /// Was in a request that was sent again without the objects that the destination had named.
     var isResubmitted = false
-    /// A request that held it may have taken effect without our knowing. Of occurrences the queue knows more.
-    var mayHaveArrived = false
-
     var isOccurrence: Bool {
         if case .occurrence = content { true } else { false }
     }

@@ -79,7 +79,7 @@ enum EmissionBuilder {
     /// The calls for one connection and the given combinations.
     static func emissions(
         _ transition: Transition, connection: Connection, destination: Destination, spaceID: String,
-        combinations: [IDCombination]
+        combinations: [IDCombination], origin: Emission.Origin = .change, salt: String? = nil
     ) -> [Emission] {
         var emissions: [Emission] = []
         for combination in combinations {
@@ -93,7 +93,7 @@ enum EmissionBuilder {
                         transition.computation.id, transition.segmentID, String(transition.number),
                         destination.id, kind.rawValue, combination.userID ?? "",
                         combination.email ?? "", combination.anonymousID ?? "",
-                    ])
+                    ] + (salt.map { [$0] } ?? []))
                 let call = call(
                     transition, kind: kind, connection: connection, destination: destination, spaceID: spaceID,
                     combination: combination, messageID: messageID)
@@ -101,7 +101,8 @@ enum EmissionBuilder {
                     Emission(
                         destinationID: destination.id, computationID: transition.computation.id,
                         computationKey: transition.computation.key, profile: transition.profile, kind: kind,
-                        messageID: messageID, timestamp: transition.at, payload: JSONValue.object(call).utf8))
+                        messageID: messageID, timestamp: transition.at, payload: JSONValue.object(call).utf8,
+                        origin: origin))
             }
         }
         return emissions

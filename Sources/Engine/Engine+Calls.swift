@@ -16,10 +16,12 @@ extension Engine {
             count("unreadable_calls")
             return nil
         }
-        if !jobs.isEmpty {
-            // Backfills see profiles as they were: before this call's ids and events.
+        if !jobs.isEmpty || !firstSyncs.isEmpty {
+            // Backfills and first syncs see profiles as they were: before this call's ids and events.
             for identifier in identity.promotedIdentifiers(of: call, body: document.root) {
-                if let profile = identity.profile(for: identifier) { catchUp(profile) }
+                guard let profile = identity.profile(for: identifier) else { continue }
+                catchUp(profile)
+                catchUpFirstSyncs(profile)
             }
         }
         let resolution = identity.resolve(call, body: document.root, offset: offset)
@@ -73,6 +75,10 @@ extension Engine {
     private func mergeStates(_ merge: MergeRow, absorbedIDs: [Identifier], into work: inout Worklist) {
         let (absorbed, survivor) = (merge.absorbed, merge.survivor)
         for computation in registry.all {
+            if !firstSyncs.isEmpty {
+                catchUpFirstSyncs(computation, absorbed)
+                catchUpFirstSyncs(computation, survivor)
+            }
             let key = WakeUps.Key(computation: computation.number, profile: absorbed)
             if wakeUps.disarm(key) { changes.wakeups.append(row(of: key, due: nil)) }
             let old = computation.states[absorbed]

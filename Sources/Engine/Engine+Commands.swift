@@ -67,6 +67,7 @@ extension Engine {
             changes.computations.append(computation.definition)
         }
         changes.deletedDestinations.append(id)
+        cancelFirstSyncs { $0.connection.destinationID == id }
     }
 
     // MARK: Computations
@@ -136,6 +137,7 @@ extension Engine {
         finishJobs(of: computation)
         computation.definition.deletedAt = receivedAt
         computation.definition.enabled = false
+        cancelFirstSyncs { $0.computation == computation.number }
         registry.reindex(history: history)
         changes.computations.append(computation.definition)
     }
@@ -165,11 +167,7 @@ extension Engine {
         guard computation.definition.options.includeHistoricalData, destination.enabled, connection.enabled else {
             return
         }
-        for (profile, state) in computation.states.sorted(by: { $0.key < $1.key }) where state.isTelling {
-            // The ids are those that the transitions would have had with the connection in place, so it makes no
-            // difference whether a backfill came to a profile before the connection or after it.
-            emit(state, computation, profile, at: state.since, only: firstSync)
-        }
+        startFirstSync(computation, firstSync.forFirstSync)
     }
 
     private func disconnect(_ id: String, _ destinationID: String) throws {
@@ -179,6 +177,7 @@ extension Engine {
         }
         computation.definition.connections.removeAll { $0.destinationID == destinationID }
         changes.computations.append(computation.definition)
+        cancelFirstSyncs { $0.computation == computation.number && $0.connection.destinationID == destinationID }
     }
 
     private func existing(_ id: String) throws -> RegisteredComputation {

@@ -93,13 +93,16 @@ extension Engine {
         to state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, cause: Cause
     ) {
         statistics.transitions += 1
+        catchUpFirstSyncs(computation, profile)
         set(state, computation, profile)
         changes.transitions.append(
             TransitionRow(
                 id: nextTransition, computationID: computation.definition.id, ordinal: profile, value: state.value,
                 at: state.since, offset: position, cause: cause.rawValue))
         nextTransition += 1
-        emit(state, computation, profile, at: state.since)
+        // What a new computation finds is a first sync, what a changed one finds is a change.
+        let isFirst = cause == .backfill && computation.definition.updatedAt == computation.definition.createdAt
+        emit(state, computation, profile, at: state.since, origin: isFirst ? .firstSync : .change)
     }
 
     func set(_ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal) {
@@ -118,6 +121,7 @@ extension Engine {
         let key = WakeUps.Key(computation: computation.number, profile: profile)
         let new = (work.newIdentifiers[profile] ?? []) + (work.untold[key] ?? [])
         guard state.isTelling, !new.isEmpty else { return }
+        catchUpFirstSyncs(computation, profile)
         emit(state, computation, profile, at: instant) { combination in
             new.contains { combination.contains($0) }
         }
@@ -126,11 +130,13 @@ extension Engine {
     /// Puts the calls of a value into the outbox, for every connection that is on.
     func emit(
         _ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, at instant: Instant,
-        only connectionOnly: Connection? = nil,
+        origin: Emission.Origin = .change, only connectionOnly: Connection? = nil,
         where isWanted: (IDCombination) -> Bool = { _ in true }
     ) {
         let definition = computation.definition
-        let connections = (connectionOnly.map { [$0] } ?? definition.connections).filter { connection in
+        var wanted = connectionOnly.map { [$0] } ?? definition.connections
+        if origin == .firstSync { wanted = wanted.map(\.forFirstSync) }
+        let connections = wanted.filter { connection in
             connection.enabled && (connection.sendIdentify || connection.sendTrack)
                 && destinations[connection.destinationID]?.enabled == true
         }
@@ -143,18 +149,18 @@ extension Engine {
             let (all, wasCapped) = EmissionBuilder.combinations(
                 addressableIDs(of: person, definition), isExit: transition.isExit)
             if wasCapped { count("id_combinations_capped") }
-            let wanted = all.filter(isWanted)
+            let combinations = all.filter(isWanted)
             if all.isEmpty { count("emissions_without_addressable_id") }
             for connection in connections {
                 guard let destination = destinations[connection.destinationID] else { continue }
                 changes.emissions += EmissionBuilder.emissions(
                     transition, connection: connection, destination: destination, spaceID: settings.spaceID,
-                    combinations: wanted)
+                    combinations: combinations, origin: origin)
             }
         }
     }
 
-    private func addressableIDs(of profile: ProfileOrdinal, _ definition: Computation) -> AddressableIDs {
+    func addressableIDs(of profile: ProfileOrdinal, _ definition: Computation) -> AddressableIDs {
         AddressableIDs(
             userIDs: identity.values(of: profile, type: "user_id"),
             emails: identity.values(of: profile, type: "email"),

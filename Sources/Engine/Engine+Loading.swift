@@ -42,6 +42,7 @@ extension Engine {
                     computation: computation.number, asOf: row.asOf, next: row.nextOrdinal, end: row.endOrdinal,
                     early: Set(early.compactMap(\.integer).map { UInt32($0) })))
         }
+        try loadFirstSyncs(state.meta[Engine.firstSyncsKey])
         try rebuildHistory(progress: progress)
     }
 

@@ -34,6 +34,8 @@ public final class Engine {
     var wakeUps = WakeUps()
     var deduplicator = Deduplicator()
     var jobs: [BackfillJob] = []
+    var firstSyncs: [FirstSyncJob] = []
+    var firstSyncsChanged = false
     public internal(set) var sources: [String: Source] = [:]
     public internal(set) var destinations: [String: Destination] = [:]
 
@@ -112,8 +114,10 @@ public final class Engine {
         changes.meta["nextMapping"] = .number(Int(identity.counters.nextMapping))
         changes.activity = activity.values.sorted { $0.ordinal < $1.ordinal }
         for job in jobs where changedJobs.contains(job.computation) { changes.backfills.append(row(of: job)) }
+        if firstSyncsChanged { changes.meta[Engine.firstSyncsKey] = storedFirstSyncs }
         try store.commit(changes)
         changes = StateChanges()
+        firstSyncsChanged = false
         activity.removeAll(keepingCapacity: true)
         changedJobs.removeAll()
     }
@@ -121,6 +125,7 @@ public final class Engine {
     /// Whether anything waits for a commit.
     public var hasUncommittedChanges: Bool {
         changes.position != nil || !changes.transitions.isEmpty || !changes.wakeups.isEmpty || !changedJobs.isEmpty
+            || firstSyncsChanged
     }
 
     /// Emissions that the next commit will put into the outbox.

@@ -166,12 +166,14 @@ public final class EngineService: Sendable {
         let result = try engine.withLock { engine in
             if records.isEmpty { engine.advance(to: horizon) } else { engine.apply(records) }
             if engine.hasBackfill { engine.continueBackfill(limit: configuration.backfillChunk) }
+            if engine.hasFirstSync { engine.continueFirstSync(limit: configuration.backfillChunk) }
             let outcomes = engine.outcomes
             engine.outcomes = [:]
             let hasEmissions = engine.hasUncommittedEmissions
             if engine.hasUncommittedChanges { try engine.commit() }
             return Turn(
-                outcomes: outcomes, hasEmissions: hasEmissions, isBusy: !records.isEmpty || engine.hasBackfill,
+                outcomes: outcomes, hasEmissions: hasEmissions,
+                isBusy: !records.isEmpty || engine.hasBackfill || engine.hasFirstSync,
                 nextDue: engine.nextDue, position: engine.position)
         }
         tell(result)

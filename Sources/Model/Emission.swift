@@ -3,7 +3,7 @@ import JSON
 /// One call that a computation makes for one profile towards one destination, as the outbox holds it
 /// (spec: engage §7). It never enters the Log as an event: that is the loop guard.
 public struct Emission: Sendable, Hashable {
-    public enum Kind: String, Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
         case identify
         case track
         case group

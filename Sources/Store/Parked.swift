@@ -1,5 +1,5 @@
 import GRDB
-public import Model
+import Model
 
 // Emissions that a destination rejected, set aside until somebody redrives them.
 

@@ -76,7 +76,9 @@ struct Server {
         progress.end()
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .delivery)
         delivery = DeliveryService(
-            store: store, clock: clock, client: client, adapters: [BrazeDestination.self], logger: logger)
+            store: store, clock: clock, client: client, adapters: [BrazeDestination.self],
+            sizes: { [engine] id in engine.read { $0.computation(id: id)?.size } },
+            logger: logger)
         let engine = engine
         access = AccessPolicy(password: options.adminPassword)
         ingest = Ingest(log: log, sources: sources, journal: journal, clock: clock, gate: gate)

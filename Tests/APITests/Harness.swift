@@ -56,7 +56,7 @@ final class Installation: Sendable {
         ingest = Ingest(log: log, sources: sources, journal: journal, clock: clock, gate: gate)
         delivery = DeliveryService(
             store: store, clock: clock, client: Installation.httpClient, adapters: [BrazeDestination.self],
-            logger: logger)
+            sizes: { [engine] id in engine.read { $0.computation(id: id)?.size } }, logger: logger)
         let (clock, engine) = (clock, engine)
         let control = TestClockControl { span in
             clock.advance(span)

@@ -59,6 +59,27 @@ import Testing
     }
 }
 
+@Suite struct UnknownValueTests {
+    @Test("a value that may have arrived unseen is not taken for the one acknowledged before, also after parking")
+    func parkedAfterUnknown() {
+        var script = Script()
+        script.set(1, ["vip": true])
+        script.succeed(script.after(50)[0])
+        // This one arrives, but its answer does not.
+        script.set(2, ["vip": false])
+        let lost = script.after(50)
+        script.finish(lost[0], .failed(.connectionLost))
+        script.set(3, ["vip": true])
+        let third = script.later()
+        #expect(third[0].json == [["vip": true, "external_id": "u1"]])
+        script.answer(third[0], .taken(rejected: [0: "not now"], unplaced: []))
+        #expect(script.settled[3] == .parked)
+        // Redriven when nothing else waits: the destination holds false, though true was acknowledged once.
+        script.set(3, ["vip": true])
+        #expect(script.after(50).map(\.json) == [[["vip": true, "external_id": "u1"]]])
+    }
+}
+
 @Suite struct DataPointTests {
     @Test("economy: acknowledged values and events are billed to the audience that caused them") func billing() {
         var script = Script()

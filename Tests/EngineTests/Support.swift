@@ -46,6 +46,7 @@ final class TestInstallation {
         }
         if !isBackfillHeld {
             while engine.hasBackfill { engine.continueBackfill(limit: 7) }
+            while engine.hasFirstSync { engine.continueFirstSync(limit: 7) }
             try engine.commit()
         }
     }

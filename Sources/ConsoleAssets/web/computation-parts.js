@@ -4,7 +4,7 @@ import { h } from './dom.js';
 import { count, duration } from './format.js';
 import { progress } from './charts.js';
 import { bolt } from './icons.js';
-import { checkbox, field } from './widgets.js';
+import { checkbox, field, select } from './widgets.js';
 
 export * from './widgets.js';
 
@@ -38,11 +38,13 @@ export function keyOf(name) {
 
 export const defaultSettings = () => ({
   sendIdentify: true, sendTrack: false, enterEvent: 'Audience Entered', exitEvent: 'Audience Exited',
-  computeEvent: 'Trait Computed', enabled: true,
+  computeEvent: 'Trait Computed', enabled: true, firstSync: 'full',
 });
 
+const firstSyncs = [['full', 'Tell everything that is switched on above'], ['silent', 'Silent: attributes only, no events'], ['none', 'Tell nothing, only changes from now on']];
+
 /** The form of connection settings (spec: engage §7.8); changes `settings` in place. */
-export function connectionSettings(kindName, settings, key, changed = () => {}) {
+export function connectionSettings(kindName, settings, key, changed = () => {}, { isNew = false } = {}) {
   const node = h('div', { class: 'stack' });
   const text = (name) => {
     const input = h('input', {
@@ -60,7 +62,7 @@ export function connectionSettings(kindName, settings, key, changed = () => {}) 
   const check = () => { none.hidden = settings.sendIdentify || settings.sendTrack; };
   check();
   const example = kindName === 'audience' ? 'true or false' : 'the value';
-  node.append(
+  node.append(...[
     checkbox('Send Identify: custom attribute', settings.sendIdentify, (on) => { settings.sendIdentify = on; check(); changed(); },
       { hint: `In Braze: the custom attribute ${key || 'named like the key'} with ${example}.` }),
     checkbox('Send Track: custom events', settings.sendTrack, (on) => {
@@ -70,8 +72,10 @@ export function connectionSettings(kindName, settings, key, changed = () => {}) 
       changed();
     }, { hint: 'In Braze: a custom event with how often and when last.' }),
     names, none,
+    isNew && field('Those who are in already', select(firstSyncs, settings.firstSync, (mode) => { settings.firstSync = mode; changed(); }),
+      { hint: 'Events can start campaigns and Canvases: silent keeps them from reaching people who have been in for long.' }),
     checkbox('Connect to destination', settings.enabled, (on) => { settings.enabled = on; changed(); },
-      { hint: 'Off keeps the settings and sends nothing.' }));
+      { hint: 'Off keeps the settings and sends nothing.' })].filter(Boolean));
   return node;
 }
 

@@ -3,6 +3,7 @@
 import { api, ApiError, query as parameters } from '../api.js';
 import { fromAPI } from '../builder-model.js';
 import { definitionEditor } from '../definition-editor.js';
+import { estimateNote } from '../destination-economy.js';
 import { debounce, h, replace } from '../dom.js';
 import { columns } from '../charts.js';
 import { count, number, time, value } from '../format.js';
@@ -197,11 +198,15 @@ async function destinationsTab({ context, kind, kindName, path, item }) {
         return;
       }
       close();
-      toast(isNew ? `Connected to ${destination.name}: everybody is sent now, changes from then on.` : 'Saved.');
+      toast(isNew ? `Connected to ${destination.name}: ${settings.firstSync === 'none' ? 'changes are sent from now on.' : 'everybody is sent now, changes from then on.'}` : 'Saved.');
       await draw();
     }), { kind: 'primary' });
-    const close = sideSheet(`${destination.name}: connection settings`,
-      [connectionSettings(kindName, settings, item.key), problem, h('div', { class: 'actions' }, save)]);
+    const estimate = isNew && estimateNote(destination.id, { computationId: item.id });
+    const ask = debounce(400, () => estimate.ask(settingsFor(kindName, settings)));
+    if (isNew) estimate.ask(settingsFor(kindName, settings));
+    const close = sideSheet(`${destination.name}: connection settings`, [
+      connectionSettings(kindName, settings, item.key, isNew ? ask : undefined, { isNew }), estimate && estimate.node, problem,
+      h('div', { class: 'actions' }, save)]);
   }
 
   async function remove(destination) {

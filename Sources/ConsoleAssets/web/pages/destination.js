@@ -1,6 +1,7 @@
 // One destination: its queue, what was sent with request and answer, what is connected, its settings.
 
 import { api, query, space } from '../api.js';
+import { breakerCard, dataPointsCard, reconcileTab, spikeNotices } from '../destination-economy.js';
 import { destinationForm } from '../destination-form.js';
 import { h, replace } from '../dom.js';
 import { clockTime, count, duration, number, time } from '../format.js';
@@ -16,11 +17,12 @@ export async function destinationPage(context) {
   const base = `#/destinations/${destination.id}`;
   const entries = [
     ['Overview', '', overviewTab], ['Deliveries', '/deliveries', deliveriesTab], ['Parked', '/parked', parkedTab],
-    ['Settings', '/settings', settingsTab],
+    ['Compare', '/compare', reconcileTab], ['Settings', '/settings', settingsTab],
   ];
   const current = entries.find(([, suffix]) => suffix === `/${context.parameters.tab}`) ?? entries[0];
   const banner = h('div');
-  const show = (item) => replace(banner, pauseNotice(item, path));
+  const show = (item) => replace(banner, h('div', { class: 'stack' },
+    pauseNotice(item, path), spikeNotices(item, path, async () => show(await read()))));
   show(destination);
   context.every(3000, async () => show(await read()));
   return [
@@ -48,9 +50,12 @@ async function overviewTab({ destination, context, read }) {
     figure('Delivered', number(state.delivered), 'calls acknowledged'),
     figure('Parked', number(state.parked), state.parked > 0 ? h('a', { href: `#/destinations/${destination.id}/parked` }, 'see why') : 'calls set aside'),
     figure('Saved', number(state.coalesced + state.unchanged), 'calls not needed: a newer value, or the same as before'),
-    figure('Requests', number(state.attempts), `${number(state.failedAttempts)} not fully delivered`));
+    figure('Requests', number(state.attempts), `${number(state.failedAttempts)} not fully delivered`),
+    figure('Unknown outcomes', number(state.unknownOutcomes), `${count(state.possibleDuplicates, 'event')} may count twice`));
   show(destination);
+  const points = dataPointsCard(`/destinations/${destination.id}`, context.signal);
   context.every(2000, async () => show(await read()));
+  context.every(10_000, points.refresh);
   const [{ audiences }, { computedTraits }] = await Promise.all([
     api.get(`${space}/audiences?count=200`, context.signal), api.get(`${space}/computed-traits?count=200`, context.signal),
   ]);
@@ -60,7 +65,7 @@ async function overviewTab({ destination, context, read }) {
       const connection = row.item.connections.find((one) => one.destination.id === destination.id);
       return connection ? [{ ...row, connection }] : [];
     });
-  return h('div', { class: 'stack' }, card('Queue', queue),
+  return h('div', { class: 'stack' }, card('Queue', queue), points.node,
     card('Connected audiences and traits', rows.length === 0
       ? h('div', { class: 'empty' }, h('p', null, 'None yet. Open an audience or trait and add this destination there.'),
         h('div', { class: 'actions' }, h('a', { class: 'button plain', href: '#/audiences' }, 'Open Audiences')))
@@ -113,12 +118,13 @@ export async function openAttempt(path, id) {
 }
 
 /** Calls and what became of them; with `path` each leads to its request. Of one person the name says nothing. */
-export function emissionTable(rows, { path, ofOne = false } = {}) {
+export function emissionTable(rows, { path, redrive, ofOne = false } = {}) {
   return table([
     ...(ofOne ? [] : [{ name: 'Profile', cell: (row) => h('a', { href: `#/profiles/${row.profileId}` }, row.profileName ?? h('code', null, row.profileId)) }]),
     { name: 'What', cell: (row) => [h('code', null, row.kind), ' ', row.computationName ?? row.computationId] },
     { name: 'Outcome', cell: (row) => [status(row.state), row.detail && h('span', { class: 'sub' }, row.detail)] },
     ...(path ? [{ name: '', tone: 'tight', cell: (row) => row.attemptId && button(clockTime(row.at), doing(() => openAttempt(path, row.attemptId)), { kind: 'text' }) }] : []),
+    ...(redrive ? [{ name: '', tone: 'tight', cell: (row) => button('Redrive', doing(() => redrive(row))) }] : []),
   ], rows, { label: 'Calls' });
 }
 
@@ -126,15 +132,39 @@ async function parkedTab({ destination, context, path }) {
   const list = pagedList(async (cursor) => {
     const data = await api.get(`${path}/emissions${query({ state: 'parked', count: 50, cursor })}`, context.signal);
     return { rows: data.emissions, pagination: data.pagination };
-  }, (rows) => emissionTable(rows), () => h('div', { class: 'empty' }, h('p', null, 'Nothing is set aside. What a destination rejects stands here alone, with its words; the rest of its batch is delivered.')));
-  await list.ready;
-  context.every(4000, list.refresh);
-  const redrive = button('Redrive all', doing(async () => {
-    const { redriven } = await api.post(`${path}/redrive`);
+  }, (rows) => emissionTable(rows, { redrive: (row) => redrive({ emissions: [row.id] }) }),
+  () => h('div', { class: 'empty' }, h('p', null, 'Nothing is set aside. What a destination rejects stands here alone, with its words; the rest of its batch is delivered.')));
+  const groups = h('div');
+
+  /** Says first how many are meant, then sends them again. */
+  async function redrive(filter) {
+    const { matching } = await api.post(`${path}/redrive`, { ...filter, dryRun: true });
+    if (matching > 1) {
+      const sure = await confirm({
+        title: `Send ${count(matching, 'call')} again?`, action: 'Redrive', danger: false,
+        text: `What ${destination.name} rejects again comes back here. Set right first what it complains of.`,
+      });
+      if (!sure) return;
+    }
+    const { redriven } = await api.post(`${path}/redrive`, filter);
     toast(`${count(redriven, 'call')} will be sent again.`);
-    await list.refresh();
-  }), { disabled: destination.state.parked === 0 });
-  return card(`Set aside by ${destination.name}`, list.node, { className: 'flush', actions: [redrive] });
+    await Promise.all([list.refresh(), drawGroups()]);
+  }
+
+  async function drawGroups() {
+    const { parked } = await api.get(`${path}/parked`, context.signal);
+    replace(groups, parked.length > 0 && card('Why', table([
+      { name: `${destination.name}’s words`, cell: (row) => row.reason },
+      { name: 'What', cell: (row) => [h('code', null, row.kind), ' ', row.computationName] },
+      { name: 'Calls', tone: 'number', cell: (row) => number(row.count) },
+      { name: 'Last', tone: 'tight', cell: (row) => time(row.lastAt) },
+      { name: '', tone: 'tight', cell: (row) => button('Redrive', doing(() => redrive({ reason: row.reason, computationId: row.computationId, kind: row.kind }))) },
+    ], parked, { label: 'Reasons' }), { className: 'flush', actions: [button('Redrive all', doing(() => redrive({})))] }));
+  }
+
+  await Promise.all([list.ready, drawGroups()]);
+  context.every(4000, async () => { await Promise.all([list.refresh(), drawGroups()]); });
+  return h('div', { class: 'stack' }, groups, card(`Set aside by ${destination.name}`, list.node, { className: 'flush' }));
 }
 
 async function settingsTab({ destination, context, path }) {
@@ -147,6 +177,7 @@ async function settingsTab({ destination, context, path }) {
   }, 'Save Settings');
   return h('div', { class: 'stack' },
     card(null, form),
+    breakerCard(destination, path),
     card('Sending', checkbox('Enabled', destination.enabled, (on) => {
       api.patch(path, { enabled: on }).then(() => toast(on ? 'Sending again.' : 'Nothing is sent; calls wait.'), (error) => toast(error.message));
     }, { hint: 'Off: nothing is sent; calls wait.' })),

@@ -2,7 +2,8 @@
 
 import { api, ApiError } from '../api.js';
 import { definitionEditor } from '../definition-editor.js';
-import { h, replace } from '../dom.js';
+import { estimateNote } from '../destination-economy.js';
+import { debounce, h, replace } from '../dom.js';
 import { icon } from '../icons.js';
 import { emptyAudience, emptyTrait, traitTypes } from '../builder-model.js';
 import { forgetSchema } from '../schema.js';
@@ -100,6 +101,18 @@ export function newComputationPage(kindName) {
           linkButton('Add Braze', '#/destinations/new')), foot.node];
       }
       const tiles = h('div', { class: 'tiles' });
+      const estimates = new Map();
+      const estimateOf = (destination) => estimateNote(destination.id, {
+        type: kindName === 'audience' ? 'AUDIENCE' : 'COMPUTED_TRAIT', query: state.query, audienceType: state.level,
+        options: { includeHistoricalData: state.options.includeHistoricalData, filterByExternalIds: state.options.filterByExternalIds },
+      });
+      const choose = (destination) => {
+        const settings = defaultSettings();
+        state.chosen.set(destination.id, settings);
+        const estimate = estimateOf(destination);
+        estimates.set(destination.id, estimate);
+        estimate.ask(settingsFor(kindName, settings));
+      };
       const draw = () => replace(tiles, destinations.map((destination) => {
         const settings = state.chosen.get(destination.id);
         return h('div', { class: 'tile-box' },
@@ -107,17 +120,23 @@ export function newComputationPage(kindName) {
             type: 'button', class: `tile ${settings ? 'chosen' : ''}`, 'aria-pressed': String(Boolean(settings)),
             onclick: () => {
               if (settings) state.chosen.delete(destination.id);
-              else state.chosen.set(destination.id, defaultSettings());
+              else choose(destination);
               draw();
             },
           }, h('strong', null, h('span', { class: 'mark' }, icon('check')), destination.name),
           h('span', { class: 'quiet' }, settings ? summary(kindName, settings) : 'Braze · press to choose'),
           h('span', null, status(destination.state.status))),
+          settings && estimates.get(destination.id)?.node,
           settings && h('button', {
             type: 'button', class: 'icon-button', title: 'Connection settings', 'aria-label': `Connection settings of ${destination.name}`,
-            onclick: () => sideSheet(`${destination.name}: connection settings`,
-              [connectionSettings(kindName, settings, keyOf(state.name)), h('p', { class: 'quiet' }, 'Changes count at once; close when done.')],
-              { onclose: draw }),
+            onclick: () => {
+              const estimate = estimateOf(destination);
+              const ask = debounce(400, () => estimate.ask(settingsFor(kindName, settings)));
+              estimate.ask(settingsFor(kindName, settings));
+              sideSheet(`${destination.name}: connection settings`, [
+                connectionSettings(kindName, settings, keyOf(state.name), ask, { isNew: true }), estimate.node,
+                h('p', { class: 'quiet' }, 'Changes count at once; close when done.')], { onclose: draw });
+            },
           }, icon('gear')));
       }));
       draw();

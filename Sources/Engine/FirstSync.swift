@@ -1,0 +1,164 @@
+import Identity
+import JSON
+import Model
+
+/// Telling a new connection of everybody who holds a value already (spec: engage §4.6, §7.4).
+///
+/// An audience of a million is told in chunks between live batches, each chunk in the transaction of its batch, so that
+/// nothing waits for it and a restart goes on where it stopped. What is told does not depend on how the chunks fall:
+/// before a value changes, the old one is told to connections that were not told yet.
+struct FirstSyncJob: Equatable {
+    let computation: ComputationNumber
+    /// The connection, with only those kinds of calls switched on that are new.
+    var connection: Connection
+    /// The next profile to look at; all before it were told.
+    var next: UInt32
+    /// The first profile that did not exist when the connection was made.
+    let end: UInt32
+    /// Profiles from `next` on that were told early because something was about to change them.
+    var early: Set<UInt32> = []
+
+    var isFinished: Bool { next >= end }
+
+    func isPending(_ profile: ProfileOrdinal) -> Bool {
+        profile.rawValue >= next && profile.rawValue < end && !early.contains(profile.rawValue)
+    }
+}
+
+/// How far the first sync of a connection has come, for people.
+public struct FirstSyncProgress: Sendable, Hashable {
+    public let computationID: String
+    public let destinationID: String
+    /// Profiles looked at and profiles to look at in all.
+    public let done: Int
+    public let total: Int
+}
+
+extension Engine {
+    /// Ordinals that are looked at for each member that may be told: most profiles hold no value.
+    private static let looksPerMember = 50
+
+    /// Begins to tell a connection of those who hold a value; small audiences are told whole before this returns.
+    func startFirstSync(_ computation: RegisteredComputation, _ connection: Connection) {
+        guard connection.enabled, connection.sendIdentify || connection.sendTrack else { return }
+        firstSyncs.append(
+            FirstSyncJob(
+                computation: computation.number, connection: connection, next: 0, end: identity.counters.nextOrdinal))
+        firstSyncsChanged = true
+        if firstSyncs.count == 1 { continueFirstSync(limit: 1000) }
+    }
+
+    /// Whether a connection is still to be told of anybody. Those of a destination that is switched off wait.
+    public var hasFirstSync: Bool { nextFirstSync != nil }
+
+    private var nextFirstSync: Int? {
+        firstSyncs.firstIndex { destinations[$0.connection.destinationID]?.enabled == true }
+    }
+
+    /// Tells one connection of about `limit` members at most.
+    public func continueFirstSync(limit: Int) {
+        guard let index = nextFirstSync else { return }
+        var told = 0
+        var looks = limit * Engine.looksPerMember
+        while told < limit, looks > 0, !firstSyncs[index].isFinished {
+            let profile = ProfileOrdinal(firstSyncs[index].next)
+            let wasEarly = firstSyncs[index].early.remove(profile.rawValue) != nil
+            firstSyncs[index].next += 1
+            looks -= 1
+            if !wasEarly, tell(firstSyncs[index], of: profile) { told += 1 }
+        }
+        firstSyncsChanged = true
+        if firstSyncs[index].isFinished { firstSyncs.remove(at: index) }
+    }
+
+    /// Tells of a value that is about to change, or of a profile that is about to get other ids.
+    func catchUpFirstSyncs(_ computation: RegisteredComputation, _ profile: ProfileOrdinal) {
+        for index in firstSyncs.indices
+        where firstSyncs[index].computation == computation.number && firstSyncs[index].isPending(profile) {
+            firstSyncs[index].early.insert(profile.rawValue)
+            firstSyncsChanged = true
+            _ = tell(firstSyncs[index], of: profile)
+        }
+    }
+
+    /// Tells whatever is still to be told of a profile.
+    func catchUpFirstSyncs(_ profile: ProfileOrdinal) {
+        for computation in Set(firstSyncs.map(\.computation)).sorted() {
+            catchUpFirstSyncs(registry[computation], profile)
+        }
+    }
+
+    /// Drops what is still to be told: the connection is gone.
+    func cancelFirstSyncs(where isGone: (FirstSyncJob) -> Bool) {
+        guard firstSyncs.contains(where: isGone) else { return }
+        firstSyncs.removeAll(where: isGone)
+        firstSyncsChanged = true
+    }
+
+    public var firstSyncProgress: [FirstSyncProgress] {
+        firstSyncs.map {
+            FirstSyncProgress(
+                computationID: registry[$0.computation].definition.id, destinationID: $0.connection.destinationID,
+                done: Int($0.next), total: Int($0.end))
+        }
+    }
+
+    /// The ids are those that the transitions would have had with the connection in place, so it makes no difference
+    /// whether a backfill came to a profile before the connection or after it.
+    private func tell(_ job: FirstSyncJob, of profile: ProfileOrdinal) -> Bool {
+        let computation = registry[job.computation]
+        guard computation.definition.deletedAt == nil, let state = computation.states[profile], state.isTelling,
+            var connection = computation.definition.connections.first(where: {
+                $0.destinationID == job.connection.destinationID
+            })
+        else { return false }
+        // What was switched off since is not told.
+        connection.sendIdentify = connection.sendIdentify && job.connection.sendIdentify
+        connection.sendTrack = connection.sendTrack && job.connection.sendTrack
+        emit(state, computation, profile, at: state.since, origin: .firstSync, only: connection)
+        return true
+    }
+
+    // MARK: Stored
+
+    static let firstSyncsKey = "firstSyncs"
+
+    var storedFirstSyncs: JSONValue {
+        .array(
+            firstSyncs.map { job in
+                [
+                    "computation": .string(registry[job.computation].definition.id),
+                    "connection": job.connection.json, "next": .number(Int(job.next)), "end": .number(Int(job.end)),
+                    "early": .array(job.early.sorted().map { .number(Int($0)) }),
+                ]
+            })
+    }
+
+    func loadFirstSyncs(_ stored: JSONValue?) throws {
+        for job in stored?.array ?? [] {
+            guard let computation = registry.computation(id: job["computation"]?.string ?? ""),
+                let connection = job["connection"], let next = job["next"]?.integer, let end = job["end"]?.integer
+            else { continue }
+            firstSyncs.append(
+                FirstSyncJob(
+                    computation: computation.number, connection: try Connection(json: connection),
+                    next: UInt32(clamping: next), end: UInt32(clamping: end),
+                    early: Set((job["early"]?.array ?? []).compactMap(\.integer).map { UInt32(clamping: $0) })))
+        }
+    }
+}
+
+extension Connection {
+    /// The connection as far as it tells of what is so already.
+    var forFirstSync: Connection {
+        var connection = self
+        switch firstSync {
+        case .full: break
+        case .silent: connection.sendTrack = false
+        case .none:
+            connection.sendIdentify = false
+            connection.sendTrack = false
+        }
+        return connection
+    }
+}
