@@ -79,10 +79,12 @@ public struct API: Sendable {
         addEstimateRoutes(to: routes)
         addReconciliationRoutes(to: routes)
         addStatusRoutes(to: routes)
+        addRegulationRoutes(to: routes)
         if let testClock = configuration.testClock { addTestClockRoutes(testClock, to: routes) }
         let profiles = router.group().add(
             middleware: AccessMiddleware(policy: configuration.access, errorShape: .profile))
         addProfileAPIRoutes(to: RouteTable<Context>(group: profiles, spaceID: spaceID))
+        addIdentifierRemoval(to: RouteTable<Context>(group: profiles, spaceID: spaceID))
     }
 
     private func addSpaceRoutes(to routes: RouteTable<some RequestContext>) {

@@ -8,6 +8,10 @@ extension Engine {
     /// Applies one call that has not been seen: identity, history, then whatever its change can touch. Returns the
     /// profile it was placed on.
     func apply(_ call: Call, offset: Int64) -> ProfileOrdinal? {
+        if let userID = call.userID, suppressed.contains(userID) {
+            count("suppressed_calls")
+            return nil
+        }
         if let exclusion = call.profileExclusion {
             count(exclusion.warning)
             return nil

@@ -19,6 +19,9 @@ extension Engine {
             case .deleteComputation(let id): try deleteComputation(id, at: receivedAt)
             case .connect(let id, let connection): try connect(id, connection)
             case .disconnect(let id, let destinationID): try disconnect(id, destinationID)
+            case .regulate(let regulation): try carryOut(regulation)
+            case .finishRegulation(let id): try finishRegulation(id, at: receivedAt)
+            case .removeIdentifier(let identifier, let userID): try removeIdentifier(identifier, ofUser: userID)
             }
             return .success(())
         } catch let error as CommandError {

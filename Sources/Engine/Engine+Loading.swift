@@ -23,6 +23,8 @@ extension Engine {
                 nextMapping: Int64(state.meta["nextMapping"]?.integer ?? 0)),
             profiles: state.profiles, identifiers: state.identifiers, links: state.links,
             merges: state.merges)
+        for regulation in state.regulations { regulations[regulation.id] = regulation }
+        suppressed = Set(state.suppressed)
         for definition in state.computations { register(try compile(definition), definition) }
         registry.reindex(history: history)
         for row in state.values {
@@ -58,9 +60,14 @@ extension Engine {
                 }
                 for record in records {
                     let hash = row.messageHashes[index]
+                    if hash != 0 {
+                        // Also of what was erased, so that a replay does not bring it back.
+                        _ = deduplicator.insert(MessageHash(packed: hash), receivedAt: record.entry.receivedAt)
+                    }
                     if case .call(let call) = record.entry, hash != 0 {
-                        _ = deduplicator.insert(MessageHash(packed: hash), receivedAt: call.receivedAt)
+                        // Whoever was deleted may still stand in the Log for a moment.
                         if row.ordinals[index] != AppliedRow.notPlaced,
+                            identity.exists(ProfileOrdinal(row.ordinals[index])),
                             let document = try? JSONDocument(parsing: call.body)
                         {
                             _ = insert(

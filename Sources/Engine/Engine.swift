@@ -36,6 +36,10 @@ public final class Engine {
     var jobs: [BackfillJob] = []
     var firstSyncs: [FirstSyncJob] = []
     var firstSyncsChanged = false
+    /// Those that are not finished.
+    var regulations: [String: Regulation] = [:]
+    var suppressed: Set<String> = []
+    var deleted = DeletedProfiles()
     public internal(set) var sources: [String: Source] = [:]
     public internal(set) var destinations: [String: Destination] = [:]
 
@@ -85,6 +89,7 @@ public final class Engine {
                 }
             case .command(let command, let receivedAt):
                 outcomes[record.offset] = apply(command, receivedAt: receivedAt)
+            case .erased: break
             }
             row.messageHashes.append(hash)
             row.ordinals.append(placed)

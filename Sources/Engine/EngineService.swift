@@ -37,6 +37,8 @@ public final class EngineService: Sendable {
         case emissions
         /// Sources, destinations or computations changed.
         case definitions
+        /// People were deleted: whoever keeps something about them must forget it.
+        case deleted(DeletedProfiles)
         /// The service ended because of an error.
         case failed(String)
     }
@@ -162,7 +164,7 @@ public final class EngineService: Sendable {
         let position = engine.withLock { $0.position }
         // The horizon first: a record that enters the Log after this line is not earlier than it.
         let horizon = gate.horizon()
-        let records = try log.read(from: position, limit: configuration.batchRecords)
+        let records = Engine.batch(try log.read(from: position, limit: configuration.batchRecords))
         let result = try engine.withLock { engine in
             if records.isEmpty { engine.advance(to: horizon) } else { engine.apply(records) }
             if engine.hasBackfill { engine.continueBackfill(limit: configuration.backfillChunk) }
@@ -171,10 +173,11 @@ public final class EngineService: Sendable {
             engine.outcomes = [:]
             let hasEmissions = engine.hasUncommittedEmissions
             if engine.hasUncommittedChanges { try engine.commit() }
+            let deleted = engine.takeDeleted()
             return Turn(
                 outcomes: outcomes, hasEmissions: hasEmissions,
                 isBusy: !records.isEmpty || engine.hasBackfill || engine.hasFirstSync,
-                nextDue: engine.nextDue, position: engine.position)
+                nextDue: engine.nextDue, position: engine.position, deleted: deleted)
         }
         tell(result)
         if !result.isBusy {
@@ -196,6 +199,7 @@ public final class EngineService: Sendable {
         let isBusy: Bool
         let nextDue: Instant?
         let position: Int64
+        let deleted: DeletedProfiles
     }
 
     private func tell(_ turn: Turn) {
@@ -216,6 +220,7 @@ public final class EngineService: Sendable {
         }
         if turn.hasEmissions { for listener in listeners { listener(.emissions) } }
         if !turn.outcomes.isEmpty { for listener in listeners { listener(.definitions) } }
+        if !turn.deleted.isEmpty { for listener in listeners { listener(.deleted(turn.deleted)) } }
         for (continuation, outcome) in resumed { continuation.resume(returning: outcome) }
     }
 

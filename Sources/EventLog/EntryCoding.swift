@@ -8,10 +8,12 @@ import Model
 //     call    := version=1 kind=1…6 flags source message [user] [anonymous] [group] [previous] [event]
 //                receivedAt (receivedAt − timestamp) (timestamp − originalTimestamp) [count warnings…] body…
 //     command := version=1 kind=0 receivedAt json…
+//     erased  := version=1 kind=255 receivedAt
 
 enum EntryCoding {
     static let version: UInt8 = 1
     static let commandKind: UInt8 = 0
+    static let erasedKind: UInt8 = 255
 
     struct Flags: OptionSet {
         let rawValue: UInt8
@@ -35,6 +37,9 @@ enum EntryCoding {
             bytes.append(commandKind)
             append(signed: receivedAt.milliseconds, to: &bytes)
             bytes.append(contentsOf: command.json.utf8)
+        case .erased(let receivedAt):
+            bytes.append(erasedKind)
+            append(signed: receivedAt.milliseconds, to: &bytes)
         }
         let length = UInt32(bytes.count - start - 4)
         for index in 0..<4 { bytes[start + index] = UInt8(truncatingIfNeeded: length >> (8 * UInt32(index))) }
@@ -108,6 +113,7 @@ struct EntryDecoder {
                 throw .corrupt(offset: offset, reason: "unreadable command: \(error)")
             }
         }
+        if kind == EntryCoding.erasedKind { return .erased(receivedAt: Instant(milliseconds: try reader.signed())) }
         guard let kind = Call.Kind(rawValue: kind) else {
             throw .corrupt(offset: offset, reason: "unknown kind of entry \(kind)")
         }

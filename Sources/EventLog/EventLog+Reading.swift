@@ -144,6 +144,12 @@ struct RecentBlocks: Sendable {
         self.bytesMax = bytesMax
     }
 
+    /// After blocks were written anew.
+    mutating func removeAll() {
+        blocks = []
+        bytes = 0
+    }
+
     mutating func append(_ block: Block) {
         if block.firstOffset != endOffset {
             blocks = []

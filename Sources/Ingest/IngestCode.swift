@@ -24,6 +24,8 @@ public enum IngestCode: String, Sendable, Hashable, CaseIterable {
     case unknownSource = "unknown_source"
     /// Counted by the engine, which knows the message ids of the last days.
     case duplicate
+    /// Of somebody whose data must not be kept; counted, never shown.
+    case suppressed
 
     // A whole request, or a batch as a whole.
     case badRequest = "bad_request"
@@ -62,6 +64,7 @@ public enum IngestCode: String, Sendable, Hashable, CaseIterable {
         case .sourceDisabled: "The source is switched off."
         case .unknownSource: "No source has this write key."
         case .duplicate: "A message with the same messageId was accepted before."
+        case .suppressed: "The data of this person must not be kept (a regulation)."
         case .badRequest: "The request can't be read."
         case .invalidJSON: "The request is not valid JSON."
         case .payloadTooLarge: "The request is larger than a request may be."

@@ -87,6 +87,22 @@ public final class IngestJournal: Sendable {
         return (entries[next...] + entries[..<next]).reversed().prefix { $0.sequence > sequence }.map { $0 }
     }
 
+    /// Forgets what the messages of people said who were deleted.
+    public func forget(userIDs: Set<String>) {
+        state.withLock { state in
+            for id in state.sources.keys {
+                guard var source = state.sources.removeValue(forKey: id) else { continue }
+                for index in source.entries.indices
+                where source.entries[index].userID.map(userIDs.contains) ?? false {
+                    source.entries[index].userID = nil
+                    source.entries[index].anonymousID = nil
+                    source.entries[index].raw = []
+                }
+                state.sources[id] = source
+            }
+        }
+    }
+
     public func counters(sourceID: String?) -> Counters {
         state.withLock { $0.sources[sourceID]?.counters ?? Counters() }
     }

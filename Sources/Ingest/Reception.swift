@@ -108,6 +108,11 @@ extension Ingest {
     /// Appends the accepted calls, journals the request and answers it.
     func store(_ record: IngestJournal.Request, source: Source, _ request: Request) async -> Response {
         var record = record
+        let before = record.accepted.count
+        record.accepted.removeAll { sources.isSuppressed($0) }
+        if record.accepted.count < before {
+            record.rejectedUnseen[.suppressed, default: 0] += before - record.accepted.count
+        }
         do {
             if !record.accepted.isEmpty { _ = try await log.append(record.accepted.map { .call($0) }) }
             journal.record(record, sourceID: source.id)

@@ -153,6 +153,13 @@ extension Command {
                 "command": "disconnect", "computationID": .string(computationID),
                 "destinationID": .string(destinationID),
             ]
+        case .regulate(let regulation): ["command": "regulate", "regulation": regulation.json]
+        case .finishRegulation(let id): ["command": "finishRegulation", "id": .string(id)]
+        case .removeIdentifier(let identifier, let userID):
+            [
+                "command": "removeIdentifier", "collection": .string(identifier.collection.rawValue),
+                "type": .string(identifier.type), "value": .string(identifier.value), "userID": .string(userID),
+            ]
         }
     }
 
@@ -171,6 +178,14 @@ extension Command {
         case "disconnect":
             self = .disconnect(
                 computationID: try json.text("computationID"), destinationID: try json.text("destinationID"))
+        case "regulate": self = .regulate(try Regulation(json: json["regulation"] ?? .null))
+        case "finishRegulation": self = .finishRegulation(id: try json.text("id"))
+        case "removeIdentifier":
+            self = .removeIdentifier(
+                Identifier(
+                    collection: Identifier.Collection(rawValue: try json.text("collection")) ?? .users,
+                    type: try json.text("type"), value: try json.text("value")),
+                userID: try json.text("userID"))
         default: throw DefinitionError("the Log holds a command '\(name)' that this version does not know")
         }
     }

@@ -16,11 +16,13 @@ public enum LogEntry: Sendable, Hashable {
     case call(Call)
     /// A change of definitions or an order to delete, with the instant at which it was accepted.
     case command(Command, receivedAt: Instant)
+    /// A call of somebody who was deleted since; its place in the order stays.
+    case erased(receivedAt: Instant)
 
     public var receivedAt: Instant {
         switch self {
         case .call(let call): call.receivedAt
-        case .command(_, let receivedAt): receivedAt
+        case .command(_, let receivedAt), .erased(let receivedAt): receivedAt
         }
     }
 }
@@ -36,4 +38,9 @@ public enum Command: Sendable, Hashable {
     case deleteComputation(id: String)
     case connect(computationID: String, Connection)
     case disconnect(computationID: String, destinationID: String)
+    /// Deletes or suppresses people.
+    case regulate(Regulation)
+    /// The Log holds nothing any more of whom a regulation deleted.
+    case finishRegulation(id: String)
+    case removeIdentifier(Identifier, userID: String)
 }

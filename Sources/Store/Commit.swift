@@ -22,6 +22,7 @@ extension StateStore {
             try ProgressWriter(db: db, issuesKept: retention.issues).write(changes)
             try DefinitionWriter(db).delete(changes)
             try ProfileEraser(db).erase(changes.deletedProfiles)
+            try RegulationWriter(db: db).write(changes)
             // The deletions came after the numbers were read.
             if touchesNumbers { self.numbers.withLock { $0 = nil } }
         }

@@ -33,6 +33,10 @@ extension StateStore {
                         computationID: id, asOf: $0.instant(1), nextOrdinal: $0.uint32(2), endOrdinal: $0.uint32(3),
                         isFinished: $0.int64(4) != 0))
             }
+            state.regulations = try RegulationWriter(db: db).open()
+            try RawStatement(db, "SELECT user_id FROM suppressions ORDER BY user_id").forEach {
+                state.suppressed.append($0.string(0))
+            }
             try loadGraph(db, into: &state)
             try loadValues(db, ids: ids, into: &state)
             return state

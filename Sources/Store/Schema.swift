@@ -8,8 +8,17 @@ enum Schema {
         migrator.registerMigration("2 identity") { try $0.execute(sql: identity) }
         migrator.registerMigration("3 delivery") { try $0.execute(sql: delivery) }
         migrator.registerMigration("4 economy of delivery") { try $0.execute(sql: economy) }
+        migrator.registerMigration("5 regulations") { try $0.execute(sql: regulations) }
         return migrator
     }
+
+    private static let regulations = """
+        CREATE TABLE regulations (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, json TEXT NOT NULL,
+            is_finished INTEGER NOT NULL);
+        CREATE INDEX open_regulations ON regulations (number) WHERE is_finished = 0;
+        CREATE TABLE suppressions (user_id TEXT PRIMARY KEY) WITHOUT ROWID;
+        """
 
     // Computations and destinations have numbers that are never reused: rows refer to them in a few bytes, and what a
     // deleted one leaves behind can be purged later, in small steps.

@@ -38,6 +38,10 @@ public struct StateChanges: Sendable {
 
     public var applied: [AppliedRow] = []
     public var issues: [IdentityIssue] = []
+    /// New ones and those that are finished now.
+    public var regulations: [Regulation] = []
+    public var suppressed: [String] = []
+    public var unsuppressed: [String] = []
     /// What to add to each counter.
     public var counters: [String: Int64] = [:]
 
@@ -62,6 +66,10 @@ public struct LoadedState: Sendable {
     public var identifiers: [IdentifierRow] = []
     public var links: [LinkRow] = []
     public var merges: [MergeRow] = []
+
+    /// Those that are not finished.
+    public var regulations: [Regulation] = []
+    public var suppressed: [String] = []
 
     /// By computation, then ordinal.
     public var values: [ComputedValueRow] = []

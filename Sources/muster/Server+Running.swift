@@ -25,6 +25,7 @@ extension Server {
                 .init(service: engineService, failureTerminationBehavior: .gracefullyShutdownGroup),
                 .init(service: delivery, failureTerminationBehavior: .gracefullyShutdownGroup),
                 .init(service: activity),
+                .init(service: erasure),
                 .init(service: application),
             ],
             gracefulShutdownSignals: options.handlesSignals ? [.sigterm, .sigint] : [],
@@ -109,6 +110,25 @@ private struct EngineRun: Service {
         }
         engine.stop()
         if let failure = engine.failure { throw ServerError("the engine stopped: \(failure)") }
+    }
+}
+
+/// Rewrites the Log after deletions: at the start what was left open, then whenever something is ordered.
+struct ErasureRun: Service {
+    let eraser: LogEraser
+    let ordered: AsyncStream<Void>.Continuation
+    private let orders: AsyncStream<Void>
+
+    init(eraser: LogEraser) {
+        self.eraser = eraser
+        (orders, ordered) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        ordered.yield()
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            for await _ in orders { await eraser.eraseOpen() }
+        }
     }
 }
 

@@ -54,6 +54,7 @@ struct Server {
     let gate: ReceiptGate
     let client: HTTPClient
     let logger: Logger
+    let erasure: ErasureRun
 
     /// Opens the data directory, creating it if needed, and rebuilds the history.
     init(options: ServerOptions, logger: Logger) throws {
@@ -93,23 +94,32 @@ struct Server {
                 },
                 version: Version.current, destinationKinds: [.braze]),
             engine: engine, log: log, journal: journal, delivery: delivery)
+        erasure = ErasureRun(eraser: LogEraser(engine: engine, log: log, logger: logger))
         connect()
     }
 
     /// The engine tells delivery of new emissions and everybody of new definitions.
     private func connect() {
-        let (engine, delivery, sources) = (engine, delivery, sources)
+        let (engine, delivery, sources, journal, erasure) = (engine, delivery, sources, journal, erasure)
         let publish: @Sendable () -> Void = {
-            let (current, destinations) = engine.read { engine in
-                (Array(engine.sources.values), engine.destinations.values.sorted { $0.id < $1.id })
+            let (current, destinations, suppressed) = engine.read { engine in
+                (
+                    Array(engine.sources.values), engine.destinations.values.sorted { $0.id < $1.id },
+                    engine.suppressedUserIDs
+                )
             }
             sources.replace(with: current)
+            sources.replaceSuppressed(with: suppressed)
             delivery.destinationsChanged(destinations)
         }
         engine.addListener { event in
             switch event {
             case .emissions: delivery.notifyOutbox()
             case .definitions: publish()
+            case .deleted(let people):
+                delivery.profilesDeleted(people.profiles)
+                journal.forget(userIDs: Set(people.userIDs))
+                erasure.ordered.yield()
             case .failed: break
             }
         }

@@ -41,7 +41,7 @@ final class TestInstallation {
 
     func applyPending(isBackfillHeld: Bool = false, batch: Int = 1000) throws {
         while engine.position < log.endOffset {
-            engine.apply(try log.read(from: engine.position, limit: batch))
+            engine.apply(Engine.batch(try log.read(from: engine.position, limit: batch)))
             try engine.commit()
         }
         if !isBackfillHeld {

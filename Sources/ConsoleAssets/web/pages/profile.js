@@ -4,7 +4,7 @@ import { api, query, space } from '../api.js';
 import { h, replace } from '../dom.js';
 import { clockTime, count, day, number, time, value } from '../format.js';
 import {
-  badge, card, copyable, figure, json, notice, pagedList, pageHead, person, personDetail, status, table, tabs,
+  badge, button, card, confirm, copyable, doing, figure, json, notice, pagedList, pageHead, person, personDetail, status, table, tabs, toast,
 } from '../computation-parts.js';
 import { instantPicker } from '../instant-picker.js';
 
@@ -113,6 +113,35 @@ function timeline(rows) {
 }
 
 function identitiesTab(profile) {
+  const userID = profile.identities.find((id) => id.type === 'user_id')?.value;
+  return [identitiesTable(profile), profile.collection === 'users' && privacyCard(profile, userID)];
+}
+
+function privacyCard(profile, userID) {
+  if (!userID) {
+    return card('Delete this person', h('p', { class: 'quiet' }, 'People are deleted by their user id; this profile has none yet.'));
+  }
+  const act = (suppress) => doing(async () => {
+    const sure = await confirm({
+      title: `Delete ${userID}?`, action: suppress ? 'Delete and block' : 'Delete', phrase: userID,
+      text: `Profile, events and everything computed from them go, also from the log. ${suppress ? 'New calls with this user id are turned away.' : 'New calls with this user id begin a new profile.'} Destinations keep what they have: delete the person there too.`,
+    });
+    if (!sure) return;
+    await api.post('/regulations', {
+      regulationType: suppress ? 'SUPPRESS_WITH_DELETE_INTERNAL' : 'DELETE_INTERNAL', subjectType: 'USER_ID', subjectIds: [userID],
+    });
+    toast('Deleted. The log is rewritten in the background.');
+    location.hash = '#/profiles';
+  });
+  return card('Delete this person', [
+    h('p', { class: 'quiet' }, 'For requests to be forgotten. This can’t be undone.'),
+    h('div', { class: 'actions', style: { 'margin-top': '.75rem' } },
+      button('Delete…', act(false), { kind: 'danger', name: 'trash' }),
+      button('Delete and block new data…', act(true), { kind: 'danger', name: 'trash' })),
+  ]);
+}
+
+function identitiesTable(profile) {
   return card(null, table([
     { name: 'Type', cell: (row) => h('code', null, row.type) },
     { name: 'Value', cell: (row) => copyable(row.value) },
