@@ -29,7 +29,7 @@ extension API {
     }
 
     func addIdentifierRemoval(to routes: RouteTable<some RequestContext>) {
-        routes.raw(.post, "/v1/spaces/:space/collections/users/profiles/:lookup/external_ids/delete") { request in
+        routes.raw(.post, "/v1/spaces/:space/collections/:collection/profiles/:lookup/external_ids/delete") { request in
             Answer.json(try await removeIdentifier(request))
         }
     }
@@ -109,6 +109,9 @@ extension API {
 
     private func removeIdentifier(_ request: APIRequest) async throws -> JSONValue {
         try request.checkSpace(spaceID)
+        guard request.parameter("collection") == "users" else {
+            throw APIError(.badRequest, "Only ids of users can be taken off.")
+        }
         let lookup = request.parameter("lookup")
         guard lookup.hasPrefix("user_id:") else {
             throw APIError(.badRequest, "The profile must be looked up by user_id, as in user_id:42.")

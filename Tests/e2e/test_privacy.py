@@ -39,6 +39,11 @@ def test_deletion_survives_a_kill(muster, tmp_path):
     except Refused as refusal:
         assert refusal.status == 400
 
+    path = f"/v1/spaces/spa_muster/collections/users/profiles/user_id:{other}/external_ids/delete"
+    muster.post(path, {"delete_external_ids": [{"type": "anonymous_id", "id": "device-8"}]})
+    assert muster.traits("device-8", kind="anonymous_id") is None
+    assert muster.traits(other) is not None
+
     # The order itself names the person, as a list of suppressions must; what they did is gone.
     assert not files_with(tmp_path / "data", f"note 7 {SECRET}")
     muster.kill()
