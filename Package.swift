@@ -109,7 +109,8 @@ let package = Package(
             name: "muster",
             dependencies: [
                 "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination", "API",
-                "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench", "Query", argumentParser, asyncHTTPClient, hummingbird,
+                "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench", "Query", argumentParser,
+                asyncHTTPClient, hummingbird,
                 logging, serviceLifecycle, unixSignals, nioCore,
             ],
             swiftSettings: swiftSettings),
@@ -141,7 +142,8 @@ let package = Package(
         tests(
             "API",
             [
-                "JSON", "Model", "Engine", "Store", "EventLog", "Ingest", "Delivery", "BrazeDestination", "BrazeSandbox",
+                "JSON", "Model", "Engine", "Store", "EventLog", "Ingest", "Delivery", "BrazeDestination",
+                "BrazeSandbox",
                 "Console", asyncHTTPClient, hummingbird, hummingbirdTesting, httpTypes, logging, nioCore,
             ]),
     ],

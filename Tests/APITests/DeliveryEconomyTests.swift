@@ -28,7 +28,7 @@ private struct Loop: Sendable {
             switch event {
             case .emissions: delivery.notifyOutbox()
             case .definitions: delivery.destinationsChanged(engine.read { Array($0.destinations.values) })
-            case .failed: break
+            case .deleted, .failed: break
             }
         }
         var configuration = SandboxConfiguration()
