@@ -40,24 +40,37 @@ public struct HistoryBench {
             var times: [Double] = []
             var answers: [ScanAnswer] = []
             var undecided = 0
+            var processorTimes: [Double] = []
             for _ in 0...rounds {
                 let start = clock.now
+                let used = HistoryBench.processorSeconds
                 answers = try await answer(query, data, &undecided)
                 times.append(seconds(clock.now - start))
+                processorTimes.append(HistoryBench.processorSeconds - used)
             }
             // The first is warming up.
+            let processor = processorTimes.dropFirst().sorted()
             let sorted = times.dropFirst().sorted()
             let median = sorted[sorted.count / 2]
-            let found = answers.map { query.isTrait ? $0.profiles.count : $0.members.count }
+            let found = answers.map { query.isTrait ? $0.valueCount : $0.members.count }
             say(
                 "\(query.name): \(milliseconds(median)) ms (\(milliseconds(sorted.first ?? 0)) to "
-                    + "\(milliseconds(sorted.last ?? 0))), \(found.reduce(0, +)) found, \(undecided) left to the evaluator"
+                    + "\(milliseconds(sorted.last ?? 0))), \(milliseconds(processor[processor.count / 2])) ms of "
+                    + "processors, \(found.reduce(0, +)) found, \(undecided) left to the evaluator"
             )
             try write(answers, of: query, number, data)
-            report += "\(number > 0 ? "," : ""){\"name\":\"\(query.name)\",\"seconds\":\(sorted)}"
+            report +=
+                "\(number > 0 ? "," : ""){\"name\":\"\(query.name)\",\"seconds\":\(sorted),\"processor\":\(processor)}"
         }
         report += "]}"
         try Data(report.utf8).write(to: directory.appending(path: "muster.json"))
+    }
+
+    /// Of all threads of this process, which other programs disturb less than the time that passes.
+    private static var processorSeconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
     private func answer(_ query: BenchQuery, _ data: BenchData, _ undecided: inout Int) async throws -> [ScanAnswer] {
@@ -79,10 +92,10 @@ public struct HistoryBench {
         func append<Element>(_ elements: [Element]) { elements.withUnsafeBytes { bytes.append(contentsOf: $0) } }
         for answer in answers {
             if query.isTrait {
-                append([UInt32(answer.profiles.count)])
-                append(answer.profiles.map(\.rawValue))
+                append([UInt32(answer.valueCount)])
+                append((0..<answer.valueCount).map { answer.profile($0).rawValue })
                 append(
-                    answer.profiles.indices.map { index -> Double in
+                    (0..<answer.valueCount).map { index -> Double in
                         if let number = answer.number(index) { return number }
                         let text = answer.value(index, in: data.history.store).string
                         return Double(BenchData.categories.firstIndex { $0 == text } ?? -1)

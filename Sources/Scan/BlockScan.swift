@@ -15,9 +15,12 @@ final class BlockScan {
     var views: [TableView] = []
     var streamMasks: [RowMask?]
     var conditionMasks: [RowMask?]
+    /// By test of the plan and by run, or the last for rows of several: made when first needed.
+    private var kernels: [[FieldKernel?]]
+    /// By table and column: cells that were put together for the block.
+    private var decoded: [[UnsafePointer<UInt64>?]]
     private var leafTruths: [Truth?]
-    /// Scratch of reducers.
-    var values: [UInt64] = []
+    let tally = Tally()
     /// By code of a string: its place in the order of bytes, or `.max`.
     let ranks: [UInt32]
     private let queryTables: [[Int]]
@@ -37,7 +40,10 @@ final class BlockScan {
         streamMasks = Array(repeating: nil, count: plan.streams.count)
         conditionMasks = Array(repeating: nil, count: plan.conditions.count)
         leafTruths = Array(repeating: nil, count: plan.leaves.count)
+        decoded = plan.columns.map { Array(repeating: nil, count: $0.count) }
+        kernels = []
         queryTables = plan.queries.map { plan.tables(of: $0).sorted() }
+        kernels = plan.fieldTests.map { Array(repeating: nil, count: cursors[$0.field.table].runs.count + 1) }
     }
 
     /// Answers for the profiles from `low` on.
@@ -52,6 +58,9 @@ final class BlockScan {
         for index in streamMasks.indices { streamMasks[index] = nil }
         for index in conditionMasks.indices { conditionMasks[index] = nil }
         for index in leafTruths.indices { leafTruths[index] = nil }
+        for table in decoded.indices {
+            for column in decoded[table].indices { decoded[table][column] = nil }
+        }
         for (number, query) in plan.queries.enumerated() {
             let doubts = scratch.zeros(BlockScan.words)
             for table in queryTables[number] {
@@ -76,6 +85,53 @@ final class BlockScan {
     @inline(__always)
     static func set(_ words: UnsafeMutablePointer<UInt64>, _ bit: UInt32) {
         words[Int(bit >> 6)] |= 1 << UInt64(bit & 63)
+    }
+
+    // MARK: Columns
+
+    /// A test as it is asked of a view's rows; `nil` where they have nothing in its column.
+    func kernel(_ number: Int, _ view: TableView) -> FieldKernel? {
+        let (field, test) = (plan.fieldTests[number].field, plan.fieldTests[number].test)
+        switch view.source {
+        case .nothing: return nil
+        case .run(let run, _):
+            if let known = kernels[number][run] { return known }
+            guard let column = cursors[field.table].runs[run].columns[field.column] else { return nil }
+            let kernel = FieldKernel(test, column)
+            kernels[number][run] = kernel
+            return kernel
+        case .gathered:
+            let last = kernels[number].count - 1
+            if let known = kernels[number][last] { return known }
+            let kernel = FieldKernel(test, cursors[field.table].kinds[field.column])
+            kernels[number][last] = kernel
+            return kernel
+        }
+    }
+
+    /// The cells of a column, at least those of the active words; `nil` where nobody has anything.
+    func cells(_ field: ScanPlan.Field, _ active: ActiveRows) -> UnsafePointer<UInt64>? {
+        if let known = decoded[field.table][field.column] { return known }
+        let view = views[field.table]
+        switch view.source {
+        case .nothing: return nil
+        case .gathered(let columns): return columns[field.column]
+        case .run(let run, let firstRow):
+            guard let column = cursors[field.table].runs[run].columns[field.column] else { return nil }
+            if case .cells(let bits) = column.form { return bits + firstRow }
+            let cells = scratch.words(view.rowCount)
+            if let words = active.words {
+                for word in words {
+                    let start = Int(word) << 6
+                    column.copy(
+                        firstRow + start..<firstRow + min(view.rowCount, start + 64), to: cells + start)
+                }
+            } else {
+                column.copy(firstRow..<firstRow + view.rowCount, to: cells)
+                decoded[field.table][field.column] = UnsafePointer(cells)
+            }
+            return UnsafePointer(cells)
+        }
     }
 
     // MARK: Truths
@@ -177,14 +233,18 @@ final class BlockScan {
         let isPlain = stream.conditions.isEmpty && coversAll(stream) && stream.sessionGap == nil
         let mask = isPlain ? nil : mask(number, active)
         let (holds, low) = (truth.holds, low)
+        let hasDoubts = mask?.hasDoubts == true
+        if let mask, stream.sessionGap == nil, !hasDoubts, case .atLeast(let least) = test, least >= 1, least <= 4 {
+            active.forEachEntry(view) { entry in
+                BlockScan.write(mask.has(least, view.rows(entry)), view.profiles[entry] &- low, holds)
+            }
+            return truth
+        }
         active.forEachEntry(view) { entry in
             let bit = view.profiles[entry] &- low
             let rows = view.rows(entry)
-            let counted = counted(rows, mask, stream, view)
-            let word = Int(bit >> 6)
-            let isTrue: UInt64 = test.accepts(counted.count) ? 1 : 0
-            holds[word] = holds[word] & ~(1 << UInt64(bit & 63)) | isTrue << UInt64(bit & 63)
-            if let mask, mask.doubts(rows) { BlockScan.settle(truth, bit, nil) }
+            BlockScan.write(test.accepts(counted(rows, mask, stream, view).count), bit, holds)
+            if hasDoubts, let mask, mask.doubts(rows) { BlockScan.settle(truth, bit, nil) }
         }
         return truth
     }
@@ -198,8 +258,12 @@ final class BlockScan {
         let truth = start(test.accepts(reduction.valueOfNothing))
         let active = active(view, among: asked, isShared: plan.streamUses[number] > 1)
         isComplete = active.isAll
-        forEachValue(number, reduction, active) { profile, bits in
-            BlockScan.settle(truth, profile &- low, bits.flatMap { test.accepts(Cell(rawBits: $0)) })
+        let found = values(number, reduction, active)
+        for index in 0..<found.count {
+            let bits = found.bits[index]
+            BlockScan.settle(
+                truth, found.profiles[index] &- low,
+                bits == Bits.doubtful ? nil : test.accepts(Cell(rawBits: bits)))
         }
         return truth
     }
@@ -217,6 +281,12 @@ final class BlockScan {
     }
 
     @inline(__always)
+    private static func write(_ holds: Bool, _ bit: UInt32, _ words: UnsafeMutablePointer<UInt64>) {
+        let (word, shift) = (Int(bit >> 6), UInt64(bit & 63))
+        words[word] = words[word] & ~(1 &<< shift) | (holds ? 1 : 0) &<< shift
+    }
+
+    @inline(__always)
     private static func settle(_ truth: Truth, _ bit: UInt32, _ holds: Bool?) {
         let (word, mask) = (Int(bit >> 6), UInt64(1) << UInt64(bit & 63))
         truth.holds[word] = holds == true ? truth.holds[word] | mask : truth.holds[word] & ~mask
@@ -230,16 +300,24 @@ final class BlockScan {
         _ doubts: UnsafeMutablePointer<UInt64>
     ) {
         let active = active(views[plan.streams[number].table], among: asked, isShared: false)
-        let (low, nothing) = (low, reduction.valueOfNothing.rawBits)
-        forEachValue(number, reduction, active) { profile, bits in
+        let found = values(number, reduction, active)
+        let nothing = reduction.valueOfNothing.rawBits
+        var kept = 0
+        for index in 0..<found.count {
+            let (profile, bits) = (found.profiles[index], found.bits[index])
             let bit = profile &- low
-            guard (asked[Int(bit >> 6)] & ~doubts[Int(bit >> 6)]) >> UInt64(bit & 63) & 1 == 1 else { return }
-            if let bits {
-                if bits != nothing { answer.append(profile, bits) }
-            } else {
+            if bits == Bits.doubtful {
                 BlockScan.set(doubts, bit)
+            } else {
+                // Written over what was read, and kept only if it is a value of somebody who is asked about.
+                found.profiles[kept] = profile
+                found.bits[kept] = bits
+                let isAsked = (asked[Int(bit >> 6)] & ~doubts[Int(bit >> 6)]) &>> UInt64(bit & 63) & 1 == 1
+                kept += isAsked && bits != nothing ? 1 : 0
             }
         }
+        answer.profiles.append(contentsOf: UnsafeBufferPointer(start: found.profiles, count: kept))
+        answer.values.append(contentsOf: UnsafeBufferPointer(start: found.bits, count: kept))
         for word in 0..<BlockScan.words { answer.doubts.append(doubts[word] & asked[word]) }
     }
 
@@ -260,19 +338,35 @@ final class BlockScan {
         for word in 0..<BlockScan.words { answer.doubts.append(doubts[word] & asked[word]) }
     }
 
-    @inline(__always)
-    private func forEachValue(
-        _ number: Int, _ reduction: ScanPlan.Reduction, _ active: ActiveRows, _ body: (UInt32, UInt64?) -> Void
-    ) {
+    /// What a reducer makes of each profile that has rows.
+    private struct Values {
+        var profiles: UnsafeMutablePointer<UInt32>
+        /// Of cells, or `Bits.doubtful`.
+        var bits: UnsafeMutablePointer<UInt64>
+        var count = 0
+    }
+
+    private func values(_ number: Int, _ reduction: ScanPlan.Reduction, _ active: ActiveRows) -> Values {
         let stream = plan.streams[number]
         let view = views[stream.table]
         let isPlain = stream.conditions.isEmpty && coversAll(stream) && stream.sessionGap == nil
         let mask = isPlain ? nil : mask(number, active)
+        let hasDoubts = mask?.hasDoubts == true
+        let count = active.entries?.count ?? view.entryCount
+        var values = Values(
+            profiles: scratch.elements(of: UInt32.self, count), bits: scratch.elements(of: UInt64.self, count))
+        let cells = reduction.column.flatMap { self.cells(ScanPlan.Field(table: stream.table, column: $0), active) }
         active.forEachEntry(view) { entry in
             let rows = view.rows(entry)
-            if let mask, mask.doubts(rows) { return body(view.profiles[entry], nil) }
-            body(view.profiles[entry], reduce(reduction, view, counted(rows, mask, stream, view)))
+            values.profiles[values.count] = view.profiles[entry]
+            if hasDoubts, let mask, mask.doubts(rows) {
+                values.bits[values.count] = Bits.doubtful
+            } else {
+                values.bits[values.count] = reduce(reduction, cells, counted(rows, mask, stream, view))
+            }
+            values.count += 1
         }
+        return values
     }
 
     /// The value of each profile that has a row of the trait by now: that of the last one.
@@ -280,12 +374,13 @@ final class BlockScan {
     private func forEachTrait(_ field: ScanPlan.Field, _ active: ActiveRows, _ body: (UInt32, UInt64) -> Void) {
         let view = views[field.table]
         let now = plan.now.milliseconds
+        let cells = cells(field, active)
         active.forEachEntry(view) { entry in
             let rows = view.rows(entry)
             var last = rows.upperBound - 1
             while last >= rows.lowerBound, view.timestamps[last] > now { last -= 1 }
             guard last >= rows.lowerBound else { return }
-            body(view.profiles[entry], view.columns[field.column]?[last] ?? Cell.missing.rawBits)
+            body(view.profiles[entry], cells?[last] ?? Bits.missing)
         }
     }
 
@@ -367,6 +462,15 @@ final class BlockScan {
 }
 
 extension ScanPlan.Reduction {
+    var column: Int? {
+        switch self {
+        case .count: nil
+        case .sum(let column), .average(let column), .minimum(let column), .maximum(let column), .first(let column),
+            .last(let column), .mode(let column, _), .uniqueCount(let column):
+            column
+        }
+    }
+
     var valueOfNothing: Cell {
         switch self {
         case .count, .uniqueCount: .number(0)

@@ -1,97 +1,212 @@
 import Evaluation
 import History
 
-/// A cell test fitted to the kinds of cells that a column has: the common ones compare eight bytes.
-enum FieldKernel {
-    case never
-    case always
-    /// The bits of a string or of a boolean.
-    case same(UInt64)
-    /// Anything that is there but this.
-    case other(UInt64)
-    case present
-    case absent
-    case ordering(Ordering, Double)
-    case general(CellTest)
+/// A test of one column of one run, fitted to the form and the kinds of its cells: the common ones compare a few bytes.
+struct FieldKernel {
+    private enum Comparison {
+        case never
+        case always
+        /// The bits of a string or of a boolean.
+        case same(UInt64)
+        /// Anything that is there but this.
+        case other(UInt64)
+        case present
+        case absent
+        case ordering(Ordering, Double)
+        case general(CellTest)
+    }
 
-    init(_ test: CellTest, _ kinds: CellKinds) {
-        let hasBooleans = kinds.contains(.booleans)
-        let hasNumbers = kinds.contains(.numbers)
-        let hasStrings = kinds.contains(.strings)
-        let hasOthers = !kinds.isDisjoint(with: .others)
-        self = .general(test)
-        if kinds.isSubset(of: .nulls) {
-            self = test.null ? .always : .never
-        } else if hasOthers {
-            return
-        } else if !hasNumbers || test.numbers == .always, !hasStrings || test.strings == .always,
-            !hasBooleans || (test.isTrue && test.isFalse)
-        {
-            self = test.null ? .always : .present
-        } else if !hasNumbers || test.numbers == .never, !hasStrings || test.strings == .never,
-            !hasBooleans || !(test.isTrue || test.isFalse)
-        {
-            self = test.null ? .absent : .never
-        } else if test.null {
-            return
-        } else if !hasStrings, !hasBooleans || !(test.isTrue || test.isFalse),
-            case .ordering(let ordering, let number) = test.numbers
-        {
-            self = .ordering(ordering, number)
-        } else if hasStrings, !hasNumbers, !hasBooleans {
-            switch test.strings {
-            case .among(let codes) where codes.count == 1: self = .same(Cell.string(code: codes[0]).rawBits)
-            case .notAmong(let codes) where codes.count == 1: self = .other(Cell.string(code: codes[0]).rawBits)
-            default: return
+    private enum Operation {
+        case constant(passes: Bool, isDoubtful: Bool)
+        /// One code, or every other, of dictionary forms.
+        case code8(UnsafePointer<UInt8>, UInt8)
+        case notCode8(UnsafePointer<UInt8>, UInt8)
+        /// By code: 1 passes, 2 doubtful.
+        case verdicts8(UnsafePointer<UInt8>, [UInt8])
+        case verdicts16(UnsafePointer<UInt16>, [UInt8])
+        case integers(UnsafePointer<Int32>, Ordering, Double)
+        case code32(UnsafePointer<UInt32>, UInt32)
+        case cells(UnsafePointer<UInt64>, Comparison)
+        /// Cells that are to be put together first.
+        case decoded(Comparison)
+    }
+
+    private let operation: Operation
+
+    /// Whether `accepted` needs the cells of the rows in memory.
+    var needsCells: Bool { if case .decoded = operation { true } else { false } }
+
+    init(_ test: CellTest, _ column: ScanColumn) {
+        func verdict(_ bits: UInt64) -> UInt8 {
+            switch test.accepts(Cell(rawBits: bits)) {
+            case true?: 1
+            case false?: 0
+            case nil: 2
             }
-        } else if hasBooleans, !hasNumbers, !hasStrings, test.isTrue != test.isFalse {
-            self = .same(Cell.boolean(test.isTrue).rawBits)
+        }
+        func constant(_ verdict: UInt8) -> Operation { .constant(passes: verdict == 1, isDoubtful: verdict == 2) }
+        let comparison = FieldKernel.comparison(test, column.kinds)
+        switch (column.form, comparison) {
+        case (.constant(let bits), _): operation = constant(verdict(bits))
+        case (_, .never): operation = constant(0)
+        case (_, .always): operation = constant(1)
+        case (.codes8(let codes), _):
+            let verdicts = column.dictionary.map(verdict)
+            let passing = verdicts.indices.filter { verdicts[$0] == 1 }
+            if verdicts.contains(2) {
+                operation = .verdicts8(codes, verdicts)
+            } else if passing.isEmpty {
+                operation = constant(0)
+            } else if passing.count == 1 {
+                operation = .code8(codes, UInt8(passing[0]))
+            } else if passing.count == verdicts.count - 1, let rest = verdicts.firstIndex(of: 0) {
+                operation = .notCode8(codes, UInt8(rest))
+            } else {
+                operation = .verdicts8(codes, verdicts)
+            }
+        case (.codes16(let codes), _): operation = .verdicts16(codes, column.dictionary.map(verdict))
+        case (.integers(let values), .ordering(let ordering, let number)):
+            operation = .integers(values, ordering, number)
+        case (.codes32(let codes, let kind), .same(let bits))
+        where bits & ~0xFFFF_FFFF == kind && bits < kind + 0xFFFF_FFFD:
+            operation = .code32(codes, UInt32(truncatingIfNeeded: bits) + 2)
+        case (.cells(let cells), _): operation = .cells(cells, comparison)
+        case (.integers, _), (.codes32, _), (.sparse, _): operation = .decoded(comparison)
         }
     }
 
+    /// For cells that were put together from several runs.
+    init(_ test: CellTest, _ kinds: CellKinds) {
+        operation = .decoded(FieldKernel.comparison(test, kinds))
+    }
+
+    private static func comparison(_ test: CellTest, _ kinds: CellKinds) -> Comparison {
+        let hasBooleans = kinds.contains(.booleans)
+        let hasNumbers = kinds.contains(.numbers)
+        let hasStrings = kinds.contains(.strings)
+        if kinds.isSubset(of: .nulls) { return test.null ? .always : .never }
+        if !kinds.isDisjoint(with: .others) { return .general(test) }
+        if !hasNumbers || test.numbers == .always, !hasStrings || test.strings == .always,
+            !hasBooleans || (test.isTrue && test.isFalse)
+        {
+            return test.null ? .always : .present
+        }
+        if !hasNumbers || test.numbers == .never, !hasStrings || test.strings == .never,
+            !hasBooleans || !(test.isTrue || test.isFalse)
+        {
+            return test.null ? .absent : .never
+        }
+        if test.null { return .general(test) }
+        if !hasStrings, !hasBooleans || !(test.isTrue || test.isFalse),
+            case .ordering(let ordering, let number) = test.numbers
+        {
+            return .ordering(ordering, number)
+        }
+        if hasStrings, !hasNumbers, !hasBooleans {
+            switch test.strings {
+            case .among(let codes) where codes.count == 1: return .same(Cell.string(code: codes[0]).rawBits)
+            case .notAmong(let codes) where codes.count == 1: return .other(Cell.string(code: codes[0]).rawBits)
+            default: return .general(test)
+            }
+        }
+        if hasBooleans, !hasNumbers, !hasStrings, test.isTrue != test.isFalse {
+            return .same(Cell.boolean(test.isTrue).rawBits)
+        }
+        return .general(test)
+    }
+
     /// Of 64 rows at most those that pass, and those of which the evaluator must tell.
+    /// - Parameters:
+    ///   - row: The first, counted in the run.
+    ///   - decoded: The cells of these rows, where `needsCells`.
     @inline(__always)
     func accepted(
-        _ cells: UnsafePointer<UInt64>, _ count: Int, among possible: UInt64
+        from row: Int, _ count: Int, _ decoded: UnsafePointer<UInt64>?, among possible: UInt64
     ) -> (passing: UInt64, doubtful: UInt64) {
-        switch self {
+        switch operation {
+        case .constant(let passes, let isDoubtful): return (passes ? possible : 0, isDoubtful ? possible : 0)
+        case .code8(let codes, let code):
+            let codes = codes + row
+            return (FieldKernel.gather(count) { codes[$0] == code } & possible, 0)
+        case .notCode8(let codes, let code):
+            let codes = codes + row
+            return (FieldKernel.gather(count) { codes[$0] != code } & possible, 0)
+        case .verdicts8(let codes, let verdicts):
+            return FieldKernel.accepted(possible) { verdicts[Int(codes[row + $0])] }
+        case .verdicts16(let codes, let verdicts):
+            return FieldKernel.accepted(possible) { verdicts[Int(codes[row + $0])] }
+        case .integers(let values, let ordering, let number):
+            let values = values + row
+            let isThere = Int32.min + 1
+            let passing =
+                switch ordering {
+                case .less: FieldKernel.gather(count) { Double(values[$0]) < number && values[$0] > isThere }
+                case .lessOrSame: FieldKernel.gather(count) { Double(values[$0]) <= number && values[$0] > isThere }
+                case .greater: FieldKernel.gather(count) { Double(values[$0]) > number && values[$0] > isThere }
+                case .greaterOrSame: FieldKernel.gather(count) { Double(values[$0]) >= number && values[$0] > isThere }
+                }
+            return (passing & possible, 0)
+        case .code32(let codes, let code):
+            let codes = codes + row
+            return (FieldKernel.gather(count) { codes[$0] == code } & possible, 0)
+        case .cells(let cells, let comparison):
+            return FieldKernel.accepted(cells + row, count, comparison, among: possible)
+        case .decoded(let comparison):
+            guard let decoded else { return (0, possible) }
+            return FieldKernel.accepted(decoded, count, comparison, among: possible)
+        }
+    }
+
+    @inline(__always)
+    private static func accepted(
+        _ cells: UnsafePointer<UInt64>, _ count: Int, _ comparison: Comparison, among possible: UInt64
+    ) -> (passing: UInt64, doubtful: UInt64) {
+        switch comparison {
         case .never: return (0, 0)
         case .always: return (possible, 0)
-        case .same(let bits): return (FieldKernel.gather(count) { cells[$0] == bits } & possible, 0)
-        case .other(let bits):
-            return (FieldKernel.gather(count) { cells[$0] != bits && !FieldKernel.isNull(cells[$0]) } & possible, 0)
-        case .present: return (FieldKernel.gather(count) { !FieldKernel.isNull(cells[$0]) } & possible, 0)
-        case .absent: return (FieldKernel.gather(count) { FieldKernel.isNull(cells[$0]) } & possible, 0)
+        case .same(let bits): return (gather(count) { cells[$0] == bits } & possible, 0)
+        case .other(let bits): return (gather(count) { cells[$0] != bits && !Bits.isNull(cells[$0]) } & possible, 0)
+        case .present: return (gather(count) { !Bits.isNull(cells[$0]) } & possible, 0)
+        case .absent: return (gather(count) { Bits.isNull(cells[$0]) } & possible, 0)
         case .ordering(let ordering, let number):
             // What is no number is a NaN here, of which every ordering is false.
             func value(_ index: Int) -> Double { Double(bitPattern: cells[index]) }
             let passing =
                 switch ordering {
-                case .less: FieldKernel.gather(count) { value($0) < number }
-                case .lessOrSame: FieldKernel.gather(count) { value($0) <= number }
-                case .greater: FieldKernel.gather(count) { value($0) > number }
-                case .greaterOrSame: FieldKernel.gather(count) { value($0) >= number }
+                case .less: gather(count) { value($0) < number }
+                case .lessOrSame: gather(count) { value($0) <= number }
+                case .greater: gather(count) { value($0) > number }
+                case .greaterOrSame: gather(count) { value($0) >= number }
                 }
             return (passing & possible, 0)
         case .general(let test):
-            var passing: UInt64 = 0
-            var doubtful: UInt64 = 0
-            var rest = possible
-            while rest != 0 {
-                let bit = rest.trailingZeroBitCount
-                rest &= rest - 1
-                switch test.accepts(Cell(rawBits: cells[bit])) {
-                case true?: passing |= 1 << UInt64(bit)
-                case nil: doubtful |= 1 << UInt64(bit)
-                case false?: break
+            return accepted(possible) {
+                switch test.accepts(Cell(rawBits: cells[$0])) {
+                case true?: 1
+                case false?: 0
+                case nil: 2
                 }
             }
-            return (passing, doubtful)
         }
     }
 
+    /// Row by row.
     @inline(__always)
-    static func isNull(_ bits: UInt64) -> Bool { bits == Cell.null.rawBits || bits == Cell.missing.rawBits }
+    private static func accepted(
+        _ possible: UInt64, _ verdict: (Int) -> UInt8
+    ) -> (passing: UInt64, doubtful: UInt64) {
+        var passing: UInt64 = 0
+        var doubtful: UInt64 = 0
+        var rest = possible
+        while rest != 0 {
+            let bit = rest.trailingZeroBitCount
+            rest &= rest &- 1
+            let verdict = verdict(bit)
+            passing |= UInt64(verdict & 1) &<< UInt64(bit)
+            doubtful |= UInt64(verdict >> 1) &<< UInt64(bit)
+        }
+        return (passing, doubtful)
+    }
 
     /// One bit per row.
     @inline(__always)

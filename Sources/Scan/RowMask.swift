@@ -14,13 +14,28 @@ struct RowMask {
     @inline(__always)
     func doubts(_ rows: Range<Int>) -> Bool { hasDoubts && RowMask.count(doubts, rows) > 0 }
 
+    /// Whether at least a few bits of a range are set. Taking bits away is faster than counting where the processor that
+    /// one compiles for has no instruction to count them.
+    @inline(__always)
+    func has(_ few: Int, _ rows: Range<Int>) -> Bool {
+        guard !rows.isEmpty else { return false }
+        let first = rows.lowerBound >> 6
+        let last = (rows.upperBound - 1) >> 6
+        let head = UInt64.max &<< UInt64(rows.lowerBound & 63)
+        let tail = UInt64.max &>> UInt64(63 - (rows.upperBound - 1) & 63)
+        guard first == last else { return count(rows) >= few }
+        var bits = words[first] & head & tail
+        for _ in 1..<few { bits &= bits &- 1 }
+        return bits != 0
+    }
+
     @inline(__always)
     static func count(_ words: UnsafeMutablePointer<UInt64>, _ rows: Range<Int>) -> Int {
         guard !rows.isEmpty else { return 0 }
         let first = rows.lowerBound >> 6
         let last = (rows.upperBound - 1) >> 6
-        let head = UInt64.max << UInt64(rows.lowerBound & 63)
-        let tail = UInt64.max >> UInt64(63 - (rows.upperBound - 1) & 63)
+        let head = UInt64.max &<< UInt64(rows.lowerBound & 63)
+        let tail = UInt64.max &>> UInt64(63 - (rows.upperBound - 1) & 63)
         if first == last { return (words[first] & head & tail).nonzeroBitCount }
         var count = (words[first] & head).nonzeroBitCount + (words[last] & tail).nonzeroBitCount
         for word in first + 1..<last { count += words[word].nonzeroBitCount }
@@ -28,14 +43,14 @@ struct RowMask {
     }
 
     @inline(__always)
-    subscript(row: Int) -> Bool { words[row >> 6] >> UInt64(row & 63) & 1 == 1 }
+    subscript(row: Int) -> Bool { words[row >> 6] &>> UInt64(row & 63) & 1 == 1 }
 
     /// The first set bit from `row` on, or `end`.
     @inline(__always)
     func next(from row: Int, before end: Int) -> Int {
         guard row < end else { return end }
         var word = row >> 6
-        var bits = words[word] & (UInt64.max << UInt64(row & 63))
+        var bits = words[word] & (UInt64.max &<< UInt64(row & 63))
         while bits == 0 {
             word += 1
             if word << 6 >= end { return end }
@@ -159,7 +174,7 @@ extension BlockScan {
     ) {
         let view = views[table]
         switch condition {
-        case .field(let field, let test): narrow(&mask, field, test, view, active)
+        case .field(let test): narrow(&mask, test: test, view, active)
         case .and(let operands):
             for operand in operands { narrow(&mask, operand, table, active) }
         case .or(let operands):
@@ -212,28 +227,32 @@ extension BlockScan {
         return copy
     }
 
-    private func narrow(
-        _ mask: inout RowMask, _ field: ScanPlan.Field, _ test: CellTest, _ view: TableView, _ active: ActiveRows
-    ) {
+    private func narrow(_ mask: inout RowMask, test number: Int, _ view: TableView, _ active: ActiveRows) {
+        let field = plan.fieldTests[number].field
         let words = mask.words
         let doubts = mask.doubts
         let had = mask.hasDoubts
-        guard let cells = view.columns[field.column] else {
-            if !test.null {
+        guard let kernel = kernel(number, view) else {
+            if !plan.fieldTests[number].test.null {
                 active.forEachWord(view) {
                     words[$0] = 0
-                    doubts[$0] = 0
+                    if had { doubts[$0] = 0 }
                 }
             }
             return
         }
-        let kernel = FieldKernel(test, cursors[field.table].kinds[field.column])
+        let decoded = kernel.needsCells ? cells(field, active) : nil
+        var firstRow = 0
+        if case .run(_, let row) = view.source { firstRow = row }
         var newDoubts: UInt64 = 0
         active.forEachWord(view) { word in
-            let possible = words[word] | (had ? doubts[word] : 0)
+            let count = min(64, view.rowCount - word << 6)
+            // Bits beyond the last row mean nothing, and there is nothing to read for them.
+            let possible = (words[word] | (had ? doubts[word] : 0)) & (.max &>> UInt64(64 - count))
             guard possible != 0 else { return }
             let (passing, doubtful) = kernel.accepted(
-                cells + word << 6, min(64, view.rowCount - word << 6), among: possible)
+                from: firstRow + word << 6, count, decoded.map { $0 + word << 6 },
+                among: possible)
             let certain = words[word] & passing
             if had || doubtful != 0 {
                 if !had, newDoubts == 0 { clear(doubts, view, active) }
@@ -272,8 +291,8 @@ extension BlockScan {
             while entry < other.entryCount, other.profiles[entry] < profile { entry += 1 }
             let rows = view.rows(place)
             guard entry < other.entryCount, other.profiles[entry] == profile else {
-                if !holdsOfNone { for row in rows { words[row >> 6] &= ~(1 << UInt64(row & 63)) } }
-                if !holdsOfNone, hasDoubts { for row in rows { doubts[row >> 6] &= ~(1 << UInt64(row & 63)) } }
+                if !holdsOfNone { for row in rows { words[row >> 6] &= ~(1 &<< UInt64(row & 63)) } }
+                if !holdsOfNone, hasDoubts { for row in rows { doubts[row >> 6] &= ~(1 &<< UInt64(row & 63)) } }
                 return
             }
             let later = other.rows(entry)
@@ -292,10 +311,10 @@ extension BlockScan {
                     holds = follow(test, following, other, start..<later.upperBound, latest)
                 }
                 if isDoubtful {
-                    words[row >> 6] &= ~(1 << UInt64(row & 63))
-                    doubts[row >> 6] |= 1 << UInt64(row & 63)
+                    words[row >> 6] &= ~(1 &<< UInt64(row & 63))
+                    doubts[row >> 6] |= 1 &<< UInt64(row & 63)
                 } else if !holds {
-                    words[row >> 6] &= ~(1 << UInt64(row & 63))
+                    words[row >> 6] &= ~(1 &<< UInt64(row & 63))
                 }
                 row = mask.next(from: row + 1, before: rows.upperBound)
             }

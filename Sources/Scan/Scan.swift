@@ -20,19 +20,24 @@ public struct ScanAnswer: Sendable {
     public internal(set) var members: ProfileSet
     /// Of whom the kernels can't tell: `resolve` asks the evaluator.
     public internal(set) var undecided: ProfileSet
-    /// Of a trait: who has a value other than that of somebody without events (null, or 0 for counts), ascending.
-    public internal(set) var profiles: [ProfileOrdinal]
+    var ordinals: [UInt32]
     var bits: [UInt64]
     /// Of a trait: values that the evaluator was asked for.
     public internal(set) var exact: [ProfileOrdinal: JSONValue] = [:]
 
-    /// The numbers of `profiles`, where they are numbers.
+    /// Of a trait: how many have a value other than that of somebody without events (null, or 0 for counts).
+    public var valueCount: Int { ordinals.count }
+
+    /// Who they are, ascending.
+    public func profile(_ index: Int) -> ProfileOrdinal { ProfileOrdinal(ordinals[index]) }
+
+    /// The value at an index, where it is a number.
     public func number(_ index: Int) -> Double? {
         let cell = Cell(rawBits: bits[index])
         return cell.kind == .number ? cell.number : nil
     }
 
-    /// The value of the profile at an index of `profiles`.
+    /// The value at an index.
     public func value(_ index: Int, in store: ValueStore) -> JSONValue { store.json(Cell(rawBits: bits[index])) }
 
     /// Asks the evaluator about those who are undecided.
@@ -118,6 +123,10 @@ extension ScanPlan {
     private func merge(_ parts: [[QueryAnswer]]) -> [ScanAnswer] {
         queries.indices.map { number in
             var whole = QueryAnswer()
+            whole.members.reserveCapacity(parts.reduce(0) { $0 + $1[number].members.count })
+            whole.doubts.reserveCapacity(parts.reduce(0) { $0 + $1[number].doubts.count })
+            whole.profiles.reserveCapacity(parts.reduce(0) { $0 + $1[number].profiles.count })
+            whole.values.reserveCapacity(parts.reduce(0) { $0 + $1[number].values.count })
             for part in parts {
                 whole.members += part[number].members
                 whole.doubts += part[number].doubts
@@ -126,7 +135,7 @@ extension ScanPlan {
             }
             return ScanAnswer(
                 members: ProfileSet(words: whole.members), undecided: ProfileSet(words: whole.doubts),
-                profiles: whole.profiles.map { ProfileOrdinal($0) }, bits: whole.values)
+                ordinals: whole.profiles, bits: whole.values)
         }
     }
 }

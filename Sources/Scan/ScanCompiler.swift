@@ -10,6 +10,7 @@ struct ScanCompiler {
 
     private(set) var tables: [ScanPlan.TableKey] = []
     private(set) var columns: [[ScanRun.ColumnName]] = []
+    private(set) var fieldTests: [ScanPlan.FieldTest] = []
     private(set) var conditions: [ScanPlan.TableCondition] = []
     private(set) var conditionUses: [Int] = []
     private(set) var streams: [ScanPlan.Stream] = []
@@ -18,6 +19,7 @@ struct ScanCompiler {
     private(set) var leafUses: [Int] = []
     private(set) var queries: [ScanPlan.Query] = []
     private var tableNumbers: [ScanPlan.TableKey: Int] = [:]
+    private var fieldTestNumbers: [ScanPlan.FieldTest: Int] = [:]
     private var conditionNumbers: [ScanPlan.TableCondition: Int] = [:]
     private var streamNumbers: [ScanPlan.Stream: Int] = [:]
     private var leafNumbers: [ScanPlan.Leaf: Int] = [:]
@@ -93,11 +95,7 @@ struct ScanCompiler {
         else { return nil }
         let table = table(.event(plan.event))
         var conditions: [ScanPlan.RowCondition] = []
-        for test in plan.fieldTests {
-            conditions.append(
-                .field(
-                    field(table, test.lookup.root, test.lookup.path), CellTest(test.predicate, store, at: now)))
-        }
+        for test in plan.fieldTests { conditions.append(self.test(table, test.lookup, test.predicate)) }
         for condition in plan.conditions {
             guard let condition = rowCondition(condition, table) else { return nil }
             conditions.append(condition)
@@ -140,10 +138,18 @@ struct ScanCompiler {
             return .followed(stream: number, from: stream.fromParent, to: stream.toParent, test)
         case .test(.field(let field), let predicate):
             guard !field.ofParent, case .column(let lookup) = field.place else { return nil }
-            return .field(
-                self.field(table, lookup.root, lookup.path), CellTest(predicate, store, at: now))
+            return test(table, lookup, predicate)
         case .test, .relation: return nil
         }
+    }
+
+    private mutating func test(_ table: Int, _ lookup: ColumnLookup, _ predicate: Predicate) -> ScanPlan.RowCondition {
+        let test = ScanPlan.FieldTest(
+            field: field(table, lookup.root, lookup.path), test: CellTest(predicate, store, at: now))
+        if let number = fieldTestNumbers[test] { return .field(number) }
+        fieldTests.append(test)
+        fieldTestNumbers[test] = fieldTests.count - 1
+        return .field(fieldTests.count - 1)
     }
 
     private mutating func rowConditions(_ plans: [ConditionPlan], _ table: Int) -> [ScanPlan.RowCondition]? {

@@ -19,12 +19,18 @@ public struct ScanPlan: Sendable {
 
     /// A condition on the rows of a table.
     indirect enum RowCondition: Hashable, Sendable {
-        case field(Field, CellTest)
+        /// A test of the plan.
+        case field(Int)
         case and([RowCondition])
         case or([RowCondition])
         case not(RowCondition)
         /// How many rows of another stream come after, in milliseconds, ends included.
         case followed(stream: Int, from: Int64, to: Int64, CountTest)
+    }
+
+    struct FieldTest: Hashable, Sendable {
+        var field: Field
+        var test: CellTest
     }
 
     /// A condition of a table's rows that streams share.
@@ -85,6 +91,7 @@ public struct ScanPlan: Sendable {
     public internal(set) var tables: [TableKey] = []
     /// Of each table the columns that are read.
     var columns: [[ScanRun.ColumnName]] = []
+    var fieldTests: [FieldTest] = []
     var conditions: [TableCondition] = []
     /// How many streams have a condition.
     var conditionUses: [Int] = []
@@ -109,6 +116,7 @@ public struct ScanPlan: Sendable {
             for (query, evidence) in queries { compiler.add(query.plan(for: history), evidence) }
             tables = compiler.tables
             columns = compiler.columns
+            fieldTests = compiler.fieldTests
             conditions = compiler.conditions
             conditionUses = compiler.conditionUses
             streams = compiler.streams

@@ -2,6 +2,14 @@ import History
 
 /// The rows of one table that belong to a block of profiles, wherever they are kept. Pointers are valid for the block.
 struct TableView {
+    enum Source {
+        /// Rows of one run, from a row on.
+        case run(Int, firstRow: Int)
+        /// Copied together from several runs: cells by number of the plan's columns.
+        case gathered([UnsafePointer<UInt64>])
+        case nothing
+    }
+
     /// The profiles that have rows, ascending.
     var profiles: UnsafePointer<UInt32>
     var entryCount = 0
@@ -10,8 +18,7 @@ struct TableView {
     var base: UInt32 = 0
     var timestamps: UnsafePointer<Int64>
     var rowCount = 0
-    /// By number of the plan's columns; `nil` where nobody has anything.
-    var columns: [UnsafePointer<UInt64>?] = []
+    var source = Source.nothing
     /// Profiles whose rows stand in several runs that overlap in time: the evaluator must look at these.
     var tangled: [UInt32] = []
 
@@ -23,31 +30,26 @@ struct TableView {
 
 /// A table as a plan reads it: its runs, with the columns that are named, and where in each the next block begins.
 struct TableCursor {
-    private struct RunCursor {
+    struct RunCursor {
         let run: ScanRun
-        let columns: [UnsafeBufferPointer<UInt64>?]
+        /// By number of the plan's columns.
+        let columns: [ScanColumn?]
         var entry = 0
     }
 
-    private var runs: [RunCursor]
+    private(set) var runs: [RunCursor]
     /// By number of the plan's columns: what may occur in any run.
     let kinds: [CellKinds]
     let earliest: Int64
     let latest: Int64
-    let rowCount: Int
 
     init(_ runs: [ScanRun], columns: [ScanRun.ColumnName]) {
-        self.runs = runs.map { run in
-            RunCursor(run: run, columns: columns.map { run.column($0)?.bits })
-        }
+        self.runs = runs.map { run in RunCursor(run: run, columns: columns.map { run.column($0) }) }
         kinds = columns.map { name in
-            runs.reduce(into: CellKinds()) { kinds, run in
-                kinds.formUnion(run.column(name)?.kinds ?? .nulls)
-            }
+            runs.reduce(into: CellKinds()) { $0.formUnion($1.column(name)?.kinds ?? .nulls) }
         }
         earliest = runs.map(\.earliest).min() ?? .max
         latest = runs.map(\.latest).max() ?? .min
-        rowCount = runs.reduce(0) { $0 + $1.rowCount }
     }
 
     /// The rows of the profiles from `low` to below `high`.
@@ -65,26 +67,22 @@ struct TableCursor {
     }
 
     private func empty(_ scratch: Scratch) -> TableView {
-        let words = scratch.words(1)
-        return TableView(
-            profiles: UnsafeRawPointer(words).assumingMemoryBound(to: UInt32.self),
-            starts: UnsafeRawPointer(words).assumingMemoryBound(to: UInt32.self),
-            timestamps: UnsafeRawPointer(words).assumingMemoryBound(to: Int64.self),
-            columns: Array(repeating: nil, count: kinds.count))
+        TableView(
+            profiles: scratch.elements(of: UInt32.self, 1), starts: scratch.elements(of: UInt32.self, 1),
+            timestamps: scratch.elements(of: Int64.self, 1))
     }
 
     /// One run has it all: nothing is copied.
     private func whole(_ index: Int, _ entries: Range<Int>, _ scratch: Scratch) -> TableView {
-        let cursor = runs[index]
-        guard let profiles = cursor.run.profiles.baseAddress, let starts = cursor.run.starts.baseAddress,
-            let timestamps = cursor.run.timestamps.baseAddress
+        let run = runs[index].run
+        guard let profiles = run.profiles.baseAddress, let starts = run.starts.baseAddress,
+            let timestamps = run.timestamps.baseAddress
         else { return empty(scratch) }
         let base = starts[entries.lowerBound]
         return TableView(
             profiles: profiles + entries.lowerBound, entryCount: entries.count, starts: starts + entries.lowerBound,
-            base: base, timestamps: timestamps + Int(base),
-            rowCount: Int(starts[entries.upperBound] - base),
-            columns: cursor.columns.map { $0?.baseAddress.map { $0 + Int(base) } })
+            base: base, timestamps: timestamps + Int(base), rowCount: Int(starts[entries.upperBound] - base),
+            source: .run(index, firstRow: Int(base)))
     }
 
     /// Several runs have some: their rows are copied together, profile by profile.
@@ -97,8 +95,8 @@ struct TableCursor {
         }
         let profiles = scratch.elements(of: UInt32.self, entryCount + 1)
         let starts = scratch.elements(of: UInt32.self, entryCount + 1)
-        let timestamps = scratch.elements(of: Int64.self, rowCount + 1)
-        let columns = kinds.indices.map { _ in scratch.elements(of: UInt64.self, rowCount + 1) }
+        let timestamps = scratch.elements(of: Int64.self, rowCount)
+        let columns = kinds.indices.map { _ in scratch.words(rowCount) }
         var tangled: [UInt32] = []
         var entry = 0
         var row = 0
@@ -117,30 +115,17 @@ struct TableCursor {
                 slices.append((parts[index].run, Int(run.starts[place])..<Int(run.starts[place + 1])))
                 positions[index] += 1
             }
-            if slices.count > 1 {
-                slices.sort {
-                    runs[$0.run].run.timestamps[$0.rows.lowerBound] < runs[$1.run].run.timestamps[$1.rows.lowerBound]
-                }
-                for (left, right) in zip(slices, slices.dropFirst())
-                where runs[left.run].run.timestamps[left.rows.upperBound - 1]
-                    >= runs[right.run].run.timestamps[right.rows.lowerBound]
-                {
-                    tangled.append(lowest)
-                    break
-                }
-            }
+            if slices.count > 1, !untangle(&slices) { tangled.append(lowest) }
             profiles[entry] = lowest
             starts[entry] = UInt32(row)
             for (index, rows) in slices {
-                let cursor = runs[index]
-                for (offset, source) in rows.enumerated() {
-                    timestamps[row + offset] = cursor.run.timestamps[source]
-                }
+                guard let times = runs[index].run.timestamps.baseAddress else { continue }
+                (timestamps + row).update(from: times + rows.lowerBound, count: rows.count)
                 for (number, target) in columns.enumerated() {
-                    if let bits = cursor.columns[number] {
-                        for (offset, source) in rows.enumerated() { target[row + offset] = bits[source] }
+                    if let column = runs[index].columns[number] {
+                        column.copy(rows, to: target + row)
                     } else {
-                        for offset in 0..<rows.count { target[row + offset] = Cell.missing.rawBits }
+                        (target + row).update(repeating: Bits.missing, count: rows.count)
                     }
                 }
                 row += rows.count
@@ -150,8 +135,19 @@ struct TableCursor {
         starts[entry] = UInt32(row)
         return TableView(
             profiles: UnsafePointer(profiles), entryCount: entry, starts: UnsafePointer(starts), base: 0,
-            timestamps: UnsafePointer(timestamps), rowCount: row, columns: columns.map { UnsafePointer($0) },
-            tangled: tangled)
+            timestamps: UnsafePointer(timestamps), rowCount: row,
+            source: .gathered(columns.map { UnsafePointer($0) }), tangled: tangled)
+    }
+
+    /// Puts what several runs have of a profile in the order of time; false if they overlap.
+    private func untangle(_ slices: inout [(run: Int, rows: Range<Int>)]) -> Bool {
+        func first(_ slice: (run: Int, rows: Range<Int>)) -> Int64 {
+            runs[slice.run].run.timestamps[slice.rows.lowerBound]
+        }
+        slices.sort { first($0) < first($1) }
+        return zip(slices, slices.dropFirst()).allSatisfy { left, right in
+            runs[left.run].run.timestamps[left.rows.upperBound - 1] < first(right)
+        }
     }
 }
 
@@ -173,44 +169,5 @@ extension UnsafeBufferPointer<UInt32> {
             if self[middle] < value { low = middle + 1 } else { high = middle }
         }
         return low
-    }
-}
-
-/// Memory for one block at a time, taken piece by piece and given back at once.
-final class Scratch {
-    private var chunks: [UnsafeMutableRawBufferPointer] = []
-    private var chunk = 0
-    private var used = 0
-
-    deinit { for chunk in chunks { chunk.deallocate() } }
-
-    func reset() {
-        chunk = 0
-        used = 0
-    }
-
-    /// Not initialised; aligned to 64 bytes.
-    func elements<Element: BitwiseCopyable>(of type: Element.Type, _ count: Int) -> UnsafeMutablePointer<Element> {
-        let bytes = (max(count, 1) * MemoryLayout<Element>.stride + 63) & ~63
-        while chunk < chunks.count, used + bytes > chunks[chunk].count {
-            chunk += 1
-            used = 0
-        }
-        if chunk == chunks.count {
-            chunks.append(.allocate(byteCount: max(bytes, 1 << 20), alignment: 64))
-        }
-        defer { used += bytes }
-        return
-            (chunks[chunk].baseAddress.map { $0 + used }
-            ?? UnsafeMutableRawPointer.allocate(byteCount: 0, alignment: 64))
-            .bindMemory(to: Element.self, capacity: count)
-    }
-
-    func words(_ count: Int) -> UnsafeMutablePointer<UInt64> { elements(of: UInt64.self, count) }
-
-    func zeros(_ count: Int) -> UnsafeMutablePointer<UInt64> {
-        let words = words(count)
-        words.update(repeating: 0, count: count)
-        return words
     }
 }

@@ -122,8 +122,8 @@ struct ScanTrial {
         _ nothing: JSONValue
     ) -> String? {
         var values: [ProfileOrdinal: JSONValue] = answer.exact
-        for (index, profile) in answer.profiles.enumerated() {
-            values[profile] = answer.value(index, in: history.store)
+        for index in 0..<answer.valueCount {
+            values[answer.profile(index)] = answer.value(index, in: history.store)
         }
         let others = (0..<Self.bound).filter { $0 % 97 == 0 || $0 == Self.bound - 1 }
         for number in active.union(others).sorted() {
