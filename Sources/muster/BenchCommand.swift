@@ -4,7 +4,7 @@ import HistoryBench
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measure Muster on this machine.", subcommands: [HistoryCommand.self])
+        commandName: "bench", abstract: "Measure Muster on this machine.", subcommands: [HistoryCommand.self, DeliveryCommand.self])
 
     struct HistoryCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -11,7 +11,9 @@ struct Muster: AsyncParsableCommand {
             time, and keeps Braze in agreement.
             """,
         version: Version.current,
-        subcommands: [ServeCommand.self, DemoCommand.self, SandboxCommand.self, BenchCommand.self])
+        subcommands: [
+            ServeCommand.self, DemoCommand.self, SandboxCommand.self, ReconcileCommand.self, BenchCommand.self,
+        ])
 }
 
 /// The version that the program says it is.

@@ -121,3 +121,62 @@ import Testing
         #expect(noBraze.contains("does not answer like Braze"))
     }
 }
+
+@Suite("economy of Braze") struct BrazeEconomyTests {
+    private func braze(_ settings: JSONObject = [:]) throws -> BrazeDestination {
+        var all: JSONObject = ["endpoint": "US-03", "api_key": "k-1234567890"]
+        for (name, value) in settings.members { all[name] = value }
+        return try BrazeDestination(settings: all)
+    }
+
+    @Test("braze §7.1: what costs a data point") func dataPoints() throws {
+        let value = try braze().pricing.value
+        #expect(value("vip", true) == 1)
+        #expect(value("vip", .null) == 1)
+        #expect(value("colours", ["red", "blue", "green"]) == 1)
+        #expect(value("colours", ["add": ["red", "blue"]]) == 2)
+        #expect(value("address", ["city": "Rome", "geo": ["lat": 1, "lon": 2]]) == 3)
+        #expect(value("address", [:]) == 1)
+        #expect(value("email_subscribe", "opted_in") == 0)
+        #expect(try braze().pricing.occurrence(OutgoingObject(array: "events", [:])) == 1)
+    }
+
+    @Test("limits follow the settings, which may be texts from a form") func limits() throws {
+        #expect(try braze().limits.requestsPerSecond == 100)
+        #expect(try braze(["requests_per_second": "250"]).limits.requestsPerSecond == 250)
+        #expect(try braze(["requests_per_second": 1000, "object_limit": "per_array"]).limits.objectsPerArray == 75)
+        #expect(try braze(["object_limit": "combined"]).limits.objectsPerArray == nil)
+        #expect(throws: SettingsError.self) { try braze(["requests_per_second": "fast"]) }
+        #expect(throws: SettingsError.self) { try braze(["object_limit": "many"]) }
+    }
+
+    @Test("every other data centre can be asked, and only Braze's own") func alternatives() throws {
+        let names = try braze().alternatives.map(\.name)
+        #expect(names.count == 14 && names.contains("KR-01") && !names.contains("US-03"))
+        #expect(try braze().alternatives.allSatisfy { $0.probe.url.hasSuffix("/users/track") })
+        #expect(try braze(["endpoint": "http://localhost:7701"]).alternatives.isEmpty)
+        #expect(try braze(["endpoint": "https://x.example", "allow_custom_host": true]).alternatives.isEmpty)
+    }
+
+    @Test("a lookup asks by external id and reads custom attributes") func lookup() throws {
+        let lookup = try #require(try braze().lookup)
+        #expect(lookup.personsPerRequest == 50 && lookup.requestsPerMinute == 250)
+        #expect(lookup.canFind("external_id:u1") && !lookup.canFind("email:a@example.org"))
+        #expect(lookup.covers("vip") && !lookup.covers("email"))
+        let body = try JSONValue(parsing: lookup.request(["external_id:u:1"]).body)
+        #expect(body["external_ids"] == ["u:1"])
+        func verdict(_ status: Int, _ body: JSONValue) -> LookupVerdict {
+            lookup.interpret(DestinationResponse(status: status, body: body.utf8))
+        }
+        #expect(
+            verdict(
+                201, ["users": [["external_id": "u:1", "custom_attributes": ["vip": true]], ["external_id": "u2"]]])
+                == .found(["external_id:u:1": ["vip": true], "external_id:u2": [:]]))
+        guard case .misconfigured(let reason) = verdict(403, ["message": "Access Denied"]) else {
+            Issue.record("a missing permission is for a person to mend")
+            return
+        }
+        #expect(reason.contains("users.export.ids"))
+        #expect(verdict(429, ["message": "slow"]) == .throttled(message: "429 slow"))
+    }
+}

@@ -35,6 +35,10 @@ class Sandbox(Process):
     def set_faults(self, **faults):
         return self.put("/sandbox/api/faults", faults)
 
+    def requests(self):
+        """Requests that it has answered."""
+        return self.get("/sandbox/api/state")["requests"]
+
     def settle(self):
         """Like Braze, it answers first and processes a moment later."""
         until("the sandbox to process what it accepted", lambda: self.get("/sandbox/api/state")["pending"] == 0)

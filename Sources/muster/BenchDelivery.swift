@@ -1,0 +1,199 @@
+import ArgumentParser
+import AsyncHTTPClient
+import BrazeDestination
+import Delivery
+import Foundation
+import JSON
+import Logging
+import Model
+import NIOCore
+import Store
+
+extension BenchCommand {
+    /// An audience of many people to the sandbox: how long it takes, what paces it, and whether memory stays flat.
+    struct DeliveryCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "delivery",
+            abstract: "Measure the first sync of a large audience to the Braze sandbox.",
+            discussion: """
+                Fills an outbox, starts a sandbox as a process of its own, and empties the outbox into it. The sandbox \
+                takes its share of the machine; the sender's own is told apart.
+                """)
+
+        @Option(help: "How many people the audience has.")
+        var people = 1_000_000
+
+        @Option(help: "Requests per second that the destination allows.")
+        var rate = 1000
+
+        @Flag(help: "Send an event for each person besides the attribute.")
+        var events = false
+
+        @Option(help: "Where to keep the outbox meanwhile.")
+        var directory = "bench-delivery"
+
+        func validate() throws {
+            guard people > 0, (1...1000).contains(rate) else {
+                throw ValidationError("--people must be at least 1 and --rate from 1 to 1000")
+            }
+        }
+
+        func run() async throws {
+            let place = URL(filePath: directory)
+            try? FileManager.default.removeItem(at: place)
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: place) }
+            let store = try StateStore(path: place.appending(path: "state.sqlite").path)
+            let sandbox = try SandboxProcess()
+            defer { sandbox.stop() }
+            let destination = Destination(
+                id: "dst", kind: BrazeDestination.kind, name: "Sandbox",
+                settings: [
+                    "endpoint": .string(sandbox.address), "api_key": "sandbox-rest-api-key",
+                    "requests_per_second": .number(rate),
+                ], createdAt: WallClock().now())
+            try fill(store, destination)
+            try await sandbox.waitUntilReady()
+            try await measure(store, destination, sandbox)
+            try store.close()
+        }
+
+        private func fill(_ store: StateStore, _ destination: Destination) throws {
+            var changes = StateChanges()
+            changes.destinations = [destination]
+            try store.commit(changes)
+            let now = WallClock().now()
+            let started = ContinuousClock.now
+            for start in stride(from: 0, to: people, by: 10_000) {
+                var changes = StateChanges()
+                for number in start..<min(start + 10_000, people) { changes.emissions += emissions(number, now) }
+                try store.commit(changes)
+            }
+            print("outbox filled in \(seconds(since: started)) s")
+        }
+
+        private func emissions(_ number: Int, _ now: Instant) -> [Emission] {
+            let user = "user_\(number)"
+            let context: JSONValue = ["personas": ["computation_key": "big_spenders"]]
+            let identify: JSONValue = [
+                "type": "identify", "userId": .string(user), "traits": ["big_spenders": true], "context": context,
+            ]
+            let track: JSONValue = [
+                "type": "track", "userId": .string(user), "event": "Audience Entered",
+                "properties": ["audience_key": "big_spenders", "big_spenders": true], "context": context,
+                "receivedAt": .string(now.description),
+            ]
+            let calls: [(Emission.Kind, JSONValue)] =
+                events ? [(.identify, identify), (.track, track)] : [(.identify, identify)]
+            return calls.map { kind, call in
+                Emission(
+                    destinationID: "dst", computationID: "aud_bench", computationKey: "big_spenders",
+                    profile: ProfileOrdinal(UInt32(number)), kind: kind, messageID: "personas_\(number)",
+                    timestamp: now,
+                    payload: call.utf8, origin: .firstSync)
+            }
+        }
+
+        private func measure(_ store: StateStore, _ destination: Destination, _ sandbox: SandboxProcess) async throws {
+            let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .delivery)
+            let service = DeliveryService(
+                store: store, clock: WallClock(), client: client, adapters: [BrazeDestination.self],
+                logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+            service.destinationsChanged([destination])
+            let (memoryBefore, cpuBefore) = (Usage.residentBytes, Usage.cpuSeconds)
+            let started = ContinuousClock.now
+            let sending = Task { try await service.run() }
+            var peak = memoryBefore
+            var counts = DestinationCounts()
+            repeat {
+                try await Task.sleep(for: .milliseconds(250))
+                peak = max(peak, Usage.residentBytes)
+                counts = try store.counts(destinationID: "dst")
+            } while counts.waiting > 0
+            let elapsed = seconds(since: started)
+            let cpu = Usage.cpuSeconds - cpuBefore
+            sending.cancel()
+            _ = await sending.result
+            try await client.shutdown()
+            let objects = people * (events ? 2 : 1)
+            let paced = (Double(objects) / 75).rounded(.up) / Double(rate)
+            print(
+                """
+                \(people) people, \(objects) objects, \(counts.attempts) requests in \(elapsed) s: \
+                \(Int(Double(objects) / elapsed)) objects/s, \(Int(Double(counts.attempts) / elapsed)) requests/s
+                the limit of \(rate) requests/s alone would take \(tenths(paced)) s
+                sender: \(tenths(cpu)) s of CPU, \(tenths(cpu * 1_000_000 / Double(objects))) s per million objects; \
+                sandbox: \(tenths(try sandbox.cpuSeconds())) s of CPU
+                memory: \(memoryBefore >> 20) MB before, at most \(peak >> 20) MB
+                parked \(counts.parked), failed requests \(counts.failedAttempts), in the sandbox \
+                \(try await sandbox.users()) people
+                """)
+        }
+
+        private func seconds(since start: ContinuousClock.Instant) -> Double {
+            tenths((ContinuousClock.now - start) / .seconds(1))
+        }
+
+        private func tenths(_ value: Double) -> Double { (value * 10).rounded() / 10 }
+    }
+}
+
+/// What this process has used.
+private enum Usage {
+    static var cpuSeconds: Double {
+        var usage = rusage()
+        getrusage(RUSAGE_SELF, &usage)
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    }
+
+    static var residentBytes: Int {
+        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+        let fields = text.split(separator: " ")
+        return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+    }
+}
+
+/// A sandbox as a process of its own, from this program.
+private final class SandboxProcess {
+    let address: String
+    private let process = Process()
+
+    init() throws {
+        let port = Int.random(in: 20_000...60_000)
+        address = "http://127.0.0.1:\(port)"
+        process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+        process.arguments = ["sandbox", "--port", "\(port)"]
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+    }
+
+    func stop() {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    func waitUntilReady() async throws {
+        for _ in 0..<200 {
+            if (try? await users()) != nil { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw ValidationError("the sandbox does not start")
+    }
+
+    func users() async throws -> Int {
+        let request = HTTPClientRequest(url: address + "/sandbox/api/state")
+        let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
+        let state = try JSONValue(parsing: try await answer.body.collect(upTo: 1 << 20).readableBytesView)
+        guard let users = state["users"]?.integer else { throw ValidationError("the sandbox's state has no users") }
+        return users
+    }
+
+    /// User and system time so far, from the fields 14 and 15 of `/proc/<pid>/stat`.
+    func cpuSeconds() throws -> Double {
+        let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+}

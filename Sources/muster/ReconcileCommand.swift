@@ -1,0 +1,98 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Foundation
+import JSON
+import NIOCore
+
+struct ReconcileCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reconcile",
+        abstract: "Compare what a destination holds with what a running server knows, and repair it.",
+        discussion: "Ends with 0 where they agree or were repaired, with 1 where they differ, with 2 where it failed.")
+
+    @Option(help: "Address of the running server. Its password is read from MUSTER_ADMIN_PASSWORD.")
+    var url = "http://127.0.0.1:7700"
+
+    @Option(help: "Name or id of the destination; may be left out where there is one.")
+    var destination: String?
+
+    @Flag(help: "Compare everybody instead of a sample.")
+    var full = false
+
+    @Option(help: "How many people a sample has.")
+    var sample = 500
+
+    @Flag(help: "Compare also people who never held a value.")
+    var everybody = false
+
+    @Flag(help: "Set what differs to what Muster knows.")
+    var repair = false
+
+    func run() async throws {
+        let path = "/destinations/\(try await find())/reconcile"
+        let body: JSONValue = [
+            "mode": full ? "full" : "sample", "sampleSize": .number(sample), "people": everybody ? "all" : "members",
+            "repair": .bool(repair),
+        ]
+        var run = try await call(.POST, path, body)["reconciliation"]
+        let progress = ProgressLine(what: "compared", unit: "people")
+        while run?["status"] == "RUNNING" {
+            progress.show(done: Int64(run?["done"]?.integer ?? 0), total: Int64(run?["total"]?.integer ?? 0))
+            try await Task.sleep(for: .milliseconds(500))
+            run = try await call(.GET, path, nil)["reconciliation"]
+        }
+        progress.end()
+        try tell(run ?? .null)
+    }
+
+    /// The id of the destination that is meant.
+    private func find() async throws -> String {
+        let all = try await call(.GET, "/destinations?count=200", nil)["destinations"]?.array ?? []
+        let found = all.filter { one in
+            guard let destination else { return true }
+            return one["id"]?.string == destination || one["name"]?.string == destination
+        }
+        guard found.count == 1, let id = found[0]["id"]?.string else {
+            let names = all.compactMap { $0["name"]?.string }.joined(separator: ", ")
+            throw ValidationError("Name one destination with --destination: \(names.isEmpty ? "there is none" : names)")
+        }
+        return id
+    }
+
+    private func call(_ method: HTTPMethod, _ path: String, _ body: JSONValue?) async throws -> JSONValue {
+        var request = HTTPClientRequest(url: url + path)
+        request.method = method == .POST ? .POST : .GET
+        request.headers.add(name: "Content-Type", value: "application/json")
+        if let password = ProcessInfo.processInfo.environment["MUSTER_ADMIN_PASSWORD"], !password.isEmpty {
+            request.headers.add(name: "Authorization", value: "Bearer \(password)")
+        }
+        if let body { request.body = .bytes(ByteBuffer(bytes: body.utf8)) }
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+        let answer = try JSONValue(parsing: try await response.body.collect(upTo: 16 << 20).readableBytesView)
+        guard response.status.code < 300, let data = answer["data"] else {
+            throw ValidationError(
+                answer["errors"]?[0]?["message"]?.string ?? "the server answered \(response.status.code)")
+        }
+        return data
+    }
+
+    private enum HTTPMethod { case GET, POST }
+
+    private func tell(_ run: JSONValue) throws {
+        func count(_ name: String) -> Int { run[name]?.integer ?? 0 }
+        if let reason = run["failureReason"]?.string {
+            print("The comparison ended early: \(reason)")
+            throw ExitCode(2)
+        }
+        print(
+            "\(count("compared")) people in \(count("requests")) requests: \(count("agreeing")) values agree, "
+                + "\(count("missing")) missing, \(count("differing")) differing, \(count("extra")) extra; "
+                + "\(count("inMotion")) just changing, \(count("notFindable")) without a user id")
+        for drift in run["drifts"]?.array ?? [] {
+            let words = ["kind", "person", "attribute"].compactMap { drift[$0]?.string }.joined(separator: " ")
+            print("  \(words): here \(drift["expected"] ?? .null), there \(drift["held"] ?? .null)")
+        }
+        if repair { print("\(count("repaired")) values are being repaired") }
+        guard repair || count("missing") + count("differing") + count("extra") == 0 else { throw ExitCode(1) }
+    }
+}
