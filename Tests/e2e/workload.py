@@ -14,10 +14,12 @@ class Workload:
 
     EVENT = "Order Completed"
 
-    def __init__(self, url, write_key, people=1200, threads=3, seed=1):
+    def __init__(self, url, write_key, people=1200, threads=3, seed=1, pause=0.0):
         self.url = url
         self.write_key = write_key
         self.seed = seed
+        #: Seconds between a thread's batches: a load that the engine keeps up with even in a debug build.
+        self.pause = pause
         self.acknowledged = 0
         self.repeated = 0
         self.orders = {f"buyer-{index}": 0 for index in range(people)}
@@ -61,6 +63,7 @@ class Workload:
                     self.orders[person] += 1
                     self.revenue[person] += amount
                 self._deliver(batch)
+                self._stopping.wait(self.pause)
         except Exception as error:  # shown by stop()
             self.failure = error
 
