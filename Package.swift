@@ -110,8 +110,7 @@ let package = Package(
             dependencies: [
                 "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination", "API",
                 "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench", "Query", argumentParser,
-                asyncHTTPClient, hummingbird,
-                logging, serviceLifecycle, unixSignals, nioCore,
+                asyncHTTPClient, hummingbird, logging, serviceLifecycle, unixSignals, nioCore, nioHTTP1,
             ],
             swiftSettings: swiftSettings),
 

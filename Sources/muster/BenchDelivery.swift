@@ -100,7 +100,7 @@ extension BenchCommand {
                 store: store, clock: WallClock(), client: client, adapters: [BrazeDestination.self],
                 logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
             service.destinationsChanged([destination])
-            let (memoryBefore, cpuBefore) = (Usage.residentBytes, Usage.cpuSeconds)
+            let (memoryBefore, cpuBefore) = (Usage.residentBytes, Usage.cpuSeconds())
             let started = ContinuousClock.now
             let sending = Task { try await service.run() }
             var peak = memoryBefore
@@ -111,7 +111,7 @@ extension BenchCommand {
                 counts = try store.counts(destinationID: "dst")
             } while counts.waiting > 0
             let elapsed = seconds(since: started)
-            let cpu = Usage.cpuSeconds - cpuBefore
+            let cpu = Usage.cpuSeconds() - cpuBefore
             sending.cancel()
             _ = await sending.result
             try await client.shutdown()
@@ -123,7 +123,7 @@ extension BenchCommand {
                 \(Int(Double(objects) / elapsed)) objects/s, \(Int(Double(counts.attempts) / elapsed)) requests/s
                 the limit of \(rate) requests/s alone would take \(tenths(paced)) s
                 sender: \(tenths(cpu)) s of CPU, \(tenths(cpu * 1_000_000 / Double(objects))) s per million objects; \
-                sandbox: \(tenths(try sandbox.cpuSeconds())) s of CPU
+                sandbox: \(tenths(sandbox.cpuSeconds)) s of CPU
                 memory: \(memoryBefore >> 20) MB before, at most \(peak >> 20) MB
                 parked \(counts.parked), failed requests \(counts.failedAttempts), in the sandbox \
                 \(try await sandbox.users()) people
@@ -140,11 +140,12 @@ extension BenchCommand {
 
 /// What this process has used.
 private enum Usage {
-    static var cpuSeconds: Double {
-        var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
-        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    /// User and system time of a process so far, from the fields 14 and 15 of `/proc/<pid>/stat`.
+    static func cpuSeconds(of process: String = "self") -> Double {
+        let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
     static var residentBytes: Int {
@@ -189,11 +190,5 @@ private final class SandboxProcess {
         return users
     }
 
-    /// User and system time so far, from the fields 14 and 15 of `/proc/<pid>/stat`.
-    func cpuSeconds() throws -> Double {
-        let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)
-        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-    }
+    var cpuSeconds: Double { Usage.cpuSeconds(of: "\(process.processIdentifier)") }
 }

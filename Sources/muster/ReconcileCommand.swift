@@ -3,6 +3,7 @@ import AsyncHTTPClient
 import Foundation
 import JSON
 import NIOCore
+import NIOHTTP1
 
 struct ReconcileCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -61,7 +62,7 @@ struct ReconcileCommand: AsyncParsableCommand {
 
     private func call(_ method: HTTPMethod, _ path: String, _ body: JSONValue?) async throws -> JSONValue {
         var request = HTTPClientRequest(url: url + path)
-        request.method = method == .POST ? .POST : .GET
+        request.method = method
         request.headers.add(name: "Content-Type", value: "application/json")
         if let password = ProcessInfo.processInfo.environment["MUSTER_ADMIN_PASSWORD"], !password.isEmpty {
             request.headers.add(name: "Authorization", value: "Bearer \(password)")
@@ -75,8 +76,6 @@ struct ReconcileCommand: AsyncParsableCommand {
         }
         return data
     }
-
-    private enum HTTPMethod { case GET, POST }
 
     private func tell(_ run: JSONValue) throws {
         func count(_ name: String) -> Int { run[name]?.integer ?? 0 }
