@@ -24,7 +24,9 @@ package struct Generator {
     package init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     package static let start = Instant(milliseconds: 1_700_000_000_000)
-    package static let events = ["A", "A", "A", "B", "B", "C", "Page Viewed"]
+    package static let events = [
+        "A", "A", "A", "A", "A", "B", "B", "B", "C", "Page Viewed", "Page Viewed", "Screen Viewed", "Größe gewählt",
+    ]
 
     // MARK: Worlds
 
@@ -40,7 +42,7 @@ package struct Generator {
         var owners = users.flatMap(\.ordinals)
         if isAccount { owners += account.ordinals }
         halfHours = random.pick([2, 6, 20])
-        names = random.pick([["A"], ["A", "B"], ["A", "A", "B", "B", "C"]])
+        names = random.pick([["A"], ["A", "B"], ["A", "A", "A", "B", "B", "B", "C", "Größe gewählt"]])
         var deeds: [Deed] = []
         for number in 0..<random.below(16) {
             let owner = random.chance(85) ? random.pick(owners) : ProfileOrdinal(UInt32(random.below(21)))
@@ -82,13 +84,16 @@ package struct Generator {
         case 8: receivedAt = Generator.start
         default: if random.chance(20) { timestamp = Instant(milliseconds: -1) }
         }
-        let kind: Call.Kind = isAccount ? .group : random.pick([.track, .track, .track, .track, .page, .identify])
+        let kind: Call.Kind =
+            isAccount
+            ? .group
+            : random.pick([.track, .track, .track, .track, .track, .track, .page, .screen, .identify, .identify])
         var body: JSONObject = [:]
         switch kind {
-        case .track, .page:
+        case .track, .page, .screen:
             body["properties"] = .object(properties())
             body["context"] = .object(context())
-            if kind == .page, random.chance(70) { body["name"] = .string(random.pick(["Home", "Cart"])) }
+            if kind != .track, random.chance(70) { body["name"] = .string(random.pick(["Home", "Cart"])) }
         default: body["traits"] = .object(traits())
         }
         // Ids whose order is not that of arrival.
@@ -140,6 +145,8 @@ package struct Generator {
         if random.chance(50) { properties["tags"] = .array((0..<random.below(4)).map { _ in scalarValue() }) }
         if random.chance(50) { properties["items"] = .array((0..<random.below(3)).map { _ in value() }) }
         if random.chance(40) { properties["o"] = value() }
+        if random.chance(20) { properties["a.b"] = scalarValue() }
+        if random.chance(20) { properties["$"] = scalarValue() }
         return properties
     }
 
@@ -159,6 +166,7 @@ package struct Generator {
     // MARK: Definitions
 
     package mutating func definition() -> Definition {
+        if random.chance(15) { return .audience(funnel(depth: 0)) }
         if random.chance(60) { return .audience(condition(depth: 0, place: .top)) }
         return .trait(random.chance(90) ? reduction(depth: 0, place: .top) : scalar(depth: 0, place: .top))
     }
@@ -204,8 +212,32 @@ package struct Generator {
             ])
             return .comparison(.reduction(stream, .count), comparator)
         }
+        if place == .nested, random.chance(30) {
+            let path = propertyPath()
+            return .comparison(
+                .property(path),
+                random.pick([
+                    .equals(.parentProperty(path)), .differs(.parentProperty(path)),
+                    .greaterThan(.parentProperty(propertyPath())),
+                ]))
+        }
         if random.chance(place == .top ? 20 : 40) { return relativeDate(place) }
         return .comparison(scalar(depth: depth, place: place), comparator(depth: depth, place: place))
+    }
+
+    /// Did this, and after it did or did not do that: what is true often enough to matter.
+    private mutating func funnel(depth: Int) -> Condition {
+        var filters: [StreamFilter] = []
+        if depth > 0, random.chance(60) { filters.append(.withinParent(Duration(random.pick([1, 3, 5, 8]), .hour))) }
+        if random.chance(30) { filters.append(.within(Duration(random.pick([3, 5, 8]), .hour))) }
+        if depth < 2, random.chance(depth == 0 ? 100 : 50) {
+            var inside = funnel(depth: depth + 1)
+            if random.chance(20) { inside = .or([inside, comparison(depth: 3, place: .inside)]) }
+            filters.append(.where(inside))
+        }
+        let stream = EventStream(event: random.pick(["A", "A", "B"]), filters: filters)
+        let count = Condition.comparison(.reduction(stream, .count), .greaterThanOrEqual(.literal(.number(1))))
+        return depth > 0 && random.chance(40) ? .not(count) : count
     }
 
     /// A date that has its moments, also in the `where` of an event.
@@ -234,7 +266,7 @@ package struct Generator {
     }
 
     private mutating func comparator(depth: Int, place: Depth) -> Comparator {
-        let isRelation = random.chance(25)
+        let isRelation = random.chance(place == .nested ? 50 : 25)
         let right = isRelation ? scalar(depth: depth + 1, place: place) : .literal(literal())
         let literals = (0..<(1 + random.below(3))).map { _ in literal() }
         return random.pick([
@@ -263,14 +295,17 @@ package struct Generator {
         return .instant(instant, text: text)
     }
 
-    private mutating func duration() -> Duration { Duration(random.pick([0, 1, 1, 2, 3, 5, 8]), .hour) }
+    private mutating func duration() -> Duration {
+        if random.chance(85) { return Duration(random.pick([0, 1, 1, 2, 3, 5, 8]), .hour) }
+        return random.pick([Duration(5400, .second), Duration(30, .minute), Duration(1, .day), Duration(1, .week)])
+    }
 
     private mutating func propertyPath() -> PropertyPath {
         PropertyPath(
             text: random.pick([
                 "n", "n", "s", "s", "v", "d", "tags", "tags.$", "tags.$", "items", "items.$", "items.$.x",
                 "items.$.x.$",
-                "items.$.$", "o", "o.x", "o.x.y", "o.$", "name", "page_name", "nothing",
+                "items.$.$", "o", "o.x", "o.x.y", "o.$", "name", "page_name", "screen_name", "a\\.b", "\\$", "nothing",
             ]))
     }
 
@@ -309,7 +344,7 @@ package struct Generator {
         var stream = EventStream(event: random.pick(Generator.events))
         if random.chance(50) { stream.filters.append(window(place)) }
         if random.chance(10) { stream.filters.append(window(place)) }
-        if random.chance(depth < 3 ? 45 : 10) {
+        if random.chance(depth < 4 ? 45 : 10) {
             let inner: Depth = place == .top ? .inside : .nested
             stream.filters.append(.where(condition(depth: depth + 1, place: inner)))
         }

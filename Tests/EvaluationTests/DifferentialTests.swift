@@ -9,25 +9,34 @@ import Testing
 
 @testable import Evaluation
 
-// The evaluator against the oracle on random definitions and histories. For each pair it follows `changesAt` from before
-// the first event to after the last change: the values must be equal at every stop, and constant in between. A failure
-// prints its seed and the smallest case it can be reduced to.
+// The evaluator against the oracle on random definitions and histories. The values must be equal at every event, at every
+// stop of `changesAt` from before the first event to after the last change, and a millisecond around each; between two
+// stops the answer must not change. A failure prints its seed and the smallest case it can be reduced to.
 
 @Suite struct DifferentialTests {
+    static let base = ProcessInfo.processInfo.environment["MUSTER_SEED"].flatMap { UInt64($0) } ?? 20_261_124
+    static let isLong = ProcessInfo.processInfo.environment["MUSTER_LONG"] == "1"
+    /// Of each history, because making one costs as much as asking.
+    static let definitionsPerWorld = 4
+
     @Test(arguments: 0..<8)
     func `Evaluator and oracle agree, and no change comes before changesAt`(part: Int) {
-        let isLong = ProcessInfo.processInfo.environment["MUSTER_LONG"] == "1"
-        let base = ProcessInfo.processInfo.environment["MUSTER_SEED"].flatMap { UInt64($0) } ?? 20_261_124
-        let count = isLong ? 25_000 : 500
+        // 20,000 pairs of definition and history in all; the long form has a million.
+        let count = (Self.isLong ? 125_000 : 2_500) / Self.definitionsPerWorld
+        print("differential test, part \(part): \(count) histories, MUSTER_SEED=\(Self.base)")
         for number in 0..<count {
-            let seed = base &+ UInt64(part) << 32 &+ UInt64(number)
+            let seed = Self.base &+ UInt64(part) << 32 &+ UInt64(number)
             var generator = Generator(seed: seed)
-            let definition = generator.definition()
-            var trial = Trial(definition: definition, world: generator.world(), seed: seed)
-            guard trial.failure() != nil else { continue }
-            trial.shrink()
-            Issue.record("seed \(seed): \(trial.failure() ?? "")\n\(trial)")
-            return
+            let definitions = (0..<Self.definitionsPerWorld).map { _ in generator.definition() }
+            let world = generator.world()
+            let history = Trial.history(of: world, seed: seed)
+            for definition in definitions {
+                var trial = Trial(definition: definition, world: world, seed: seed)
+                guard trial.failure(in: history) != nil else { continue }
+                trial.shrink()
+                Issue.record("seed \(seed): \(trial.failure() ?? "")\n\(trial)")
+                return
+            }
         }
     }
 }
@@ -38,8 +47,8 @@ struct Trial: CustomStringConvertible {
     var world: World
     let seed: UInt64
 
-    /// What is wrong, if anything is.
-    func failure() -> String? {
+    /// The world's calls in an order of arrival that has nothing to do with time.
+    static func history(of world: World, seed: UInt64) -> History {
         var random = SeededRandom(seed: seed ^ 0xABCD)
         let history = History()
         for (offset, deed) in world.deeds.shuffled(using: &random).enumerated() {
@@ -47,8 +56,18 @@ struct Trial: CustomStringConvertible {
                 deed.call.eventName == nil
                 ? history.insertTraits(deed.call, body: deed.body, offset: Int64(offset), profile: deed.profile)
                 : history.insertEvent(deed.call, body: deed.body, offset: Int64(offset), profile: deed.profile)
-            if change.outcome == .inserted, change.placedAt != deed.at { return "placed at \(change.placedAt)" }
+            if change.outcome == .inserted, change.placedAt != deed.at {
+                Issue.record("seed \(seed): \(deed.call.messageID) was placed at \(change.placedAt)")
+            }
         }
+        return history
+    }
+
+    /// What is wrong, if anything is.
+    func failure() -> String? { failure(in: Trial.history(of: world, seed: seed)) }
+
+    func failure(in history: History) -> String? {
+        var random = SeededRandom(seed: seed ^ 0x7153)
         let query = CompiledQuery(definition)
         var oracle = Oracle(deeds: world.deeds, evidence: world.evidence, now: .epoch)
         func evaluate(_ now: Instant) -> Evaluation {
@@ -58,7 +77,12 @@ struct Trial: CustomStringConvertible {
             oracle.now = now
             return oracle.answer(definition, world.asked)
         }
-        let instants = criticalInstants()
+        func difference(_ instant: Instant) -> String? {
+            let (value, expected) = (evaluate(instant).value, truth(instant))
+            return value == expected ? nil : "at \(instant): \(value), expected \(expected)"
+        }
+        let millisecond = Instant.Span(milliseconds: 1)
+        let times = interestingTimes()
         var now = Generator.start - .hours(30)
         let end = Generator.start + .hours(60)
         for _ in 0..<400 {
@@ -67,37 +91,49 @@ struct Trial: CustomStringConvertible {
             if evaluation.value != expected { return "at \(now): \(evaluation.value), expected \(expected)" }
             let changesAt = evaluation.changesAt ?? end
             guard changesAt > now else { return "at \(now): changesAt \(changesAt) is not later" }
-            let between = instants.filter { $0 > now && $0 < changesAt }.shuffled(using: &random).prefix(8)
-            for instant in between + [changesAt - .init(milliseconds: 1)] where instant > now {
+            let between = Trial.instants(around: times, after: now, before: changesAt, &random)
+            for instant in between + [changesAt - millisecond] where instant > now {
                 let later = truth(instant)
                 if later != expected { return "at \(now): \(expected) until \(changesAt), but \(later) at \(instant)" }
+            }
+            for instant in [changesAt - millisecond, changesAt + millisecond] {
+                if let difference = difference(instant) { return difference }
             }
             if evaluation.changesAt == nil || changesAt >= end { break }
             now = changesAt
         }
-        for instant in instants.shuffled(using: &random).prefix(6) {
-            let (value, expected) = (evaluate(instant).value, truth(instant))
-            if value != expected { return "at \(instant): \(value), expected \(expected)" }
+        for time in Set(world.deeds.map(\.at)) {
+            for instant in [time - millisecond, time, time + millisecond] {
+                if let difference = difference(instant) { return difference }
+            }
         }
         return nil
     }
 
-    /// Where something could happen: every time that occurs, shifted by every length of time, and a millisecond around.
-    private func criticalInstants() -> [Instant] {
+    /// Every time that occurs in the world.
+    private func interestingTimes() -> [Instant] {
         var times: Set<Instant> = []
         for deed in world.deeds {
             times.formUnion([deed.at, deed.call.receivedAt])
             Trial.dates(deed.body, &times)
         }
-        var instants: Set<Instant> = []
-        for time in times {
-            for hours in [0, 1, 2, 3, 5, 8, -1, -2, -3, -5, -8] {
-                for shift in [-1, 0, 1] {
-                    instants.insert(time + .hours(Int64(hours)) + .init(milliseconds: Int64(shift)))
-                }
-            }
+        return times.sorted()
+    }
+
+    /// Some instants at which something could happen: a time that occurs, moved by a length of time that queries name,
+    /// give or take a millisecond.
+    private static func instants(
+        around times: [Instant], after start: Instant, before end: Instant, _ random: inout SeededRandom
+    ) -> [Instant] {
+        guard !times.isEmpty else { return [] }
+        var found: [Instant] = []
+        for _ in 0..<12 where found.count < 3 {
+            let halfHours = random.pick([0, 1, 2, 3, 4, 6, 10, 16, 48, -1, -2, -3, -4, -6, -10, -16, -48])
+            let instant =
+                random.pick(times) + .minutes(Int64(halfHours * 30)) + .init(milliseconds: Int64(random.below(3) - 1))
+            if instant > start, instant < end { found.append(instant) }
         }
-        return instants.sorted()
+        return found
     }
 
     private static func dates(_ value: JSONValue, _ times: inout Set<Instant>) {

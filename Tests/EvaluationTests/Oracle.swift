@@ -10,9 +10,20 @@ import Query
 // the syntax tree and the types of the model with the evaluator, and no line of its code.
 
 struct Oracle {
-    var deeds: [Deed]
-    var evidence: Evidence = .everything
+    /// All that counts at some time, in the order of engage §4.7.
+    private let deeds: [Deed]
+    let evidence: Evidence
     var now: Instant
+
+    init(deeds: [Deed], evidence: Evidence = .everything, now: Instant) {
+        self.deeds = deeds.filter { $0.call.timestamp >= .epoch }.sorted { left, right in
+            if left.at != right.at { return left.at < right.at }
+            if left.call.receivedAt != right.call.receivedAt { return left.call.receivedAt < right.call.receivedAt }
+            return left.call.messageID.bytes.lexicographicallyPrecedes(right.call.messageID.bytes)
+        }
+        self.evidence = evidence
+        self.now = now
+    }
 
     func answer(_ definition: Definition, _ asked: Asked) -> JSONValue {
         let place: Place
@@ -123,20 +134,22 @@ struct Oracle {
         case .absent: return .null
         case .notComputed: break
         }
-        let settings = inOrder {
+        let setting = deeds.last {
             if let upTo = evidence.receivedUpTo, $0.call.receivedAt > upTo { return false }
-            return owner.ordinals.contains($0.profile) && [.identify, .group].contains($0.call.kind)
+            return $0.at <= now && owner.ordinals.contains($0.profile) && [.identify, .group].contains($0.call.kind)
                 && $0.body["traits"]?[key] != nil
         }
-        return settings.last?.body["traits"]?[key] ?? .null
+        return setting?.body["traits"]?[key] ?? .null
     }
 
     private func property(_ path: PropertyPath, _ deed: Deed?) -> [Value] {
         guard let deed else { return [.json(.null)] }
         var properties = deed.body["properties"] ?? .null
-        if deed.call.kind == .page, let name = deed.body["name"]?.string {
+        if [.page, .screen].contains(deed.call.kind), let name = deed.body["name"]?.string {
             var object = properties.object ?? [:]
-            for key in ["name", "page_name"] where object[key] == nil { object[key] = .string(name) }
+            for key in ["name", deed.call.kind == .page ? "page_name" : "screen_name"] where object[key] == nil {
+                object[key] = .string(name)
+            }
             properties = .object(object)
         }
         return resolve(properties.byName, path.components[...]).map { .json($0) }
@@ -167,18 +180,12 @@ struct Oracle {
 
     // MARK: Streams
 
-    private func inOrder(_ isWanted: (Deed) -> Bool) -> [Deed] {
-        deeds.filter { $0.call.timestamp >= .epoch && $0.at <= now && isWanted($0) }.sorted { left, right in
-            if left.at != right.at { return left.at < right.at }
-            if left.call.receivedAt != right.call.receivedAt { return left.call.receivedAt < right.call.receivedAt }
-            return Array(left.call.messageID.utf8).lexicographicallyPrecedes(Array(right.call.messageID.utf8))
-        }
-    }
-
     func occurrences(_ stream: EventStream, _ place: Place) -> [Deed] {
         var gaps: [Instant.Span] = []
-        let passing = inOrder { deed in
-            guard deed.call.eventName == stream.event, place.actors.contains(deed.profile) else { return false }
+        let passing = deeds.filter { deed in
+            guard deed.at <= now, deed.call.eventName == stream.event, place.actors.contains(deed.profile) else {
+                return false
+            }
             if let from = evidence.receivedFrom, deed.call.receivedAt < from { return false }
             if let upTo = evidence.receivedUpTo, deed.call.receivedAt > upTo { return false }
             if let from = evidence.timestampFrom, deed.at < from { return false }
