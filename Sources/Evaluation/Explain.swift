@@ -33,10 +33,12 @@ private struct Explainer {
         case .all(let operand): return whole(.all, condition, subject, users(operand, subject, deciding: false))
         case .comparison(let left, let comparator):
             var explanation = whole(.comparison, condition, subject, [])
-            explanation.value = record(left, subject, in: &explanation)
+            var recorder = Recorder(self, subject)
+            explanation.value = recorder.record(left, in: &explanation)
             if let right = comparator.rightSide {
-                explanation.comparedWith = record(right, subject, in: &explanation)
+                explanation.comparedWith = recorder.record(right, in: &explanation)
             }
+            recorder.recordInnerEvents(in: &explanation)
             return explanation
         }
     }
@@ -45,7 +47,9 @@ private struct Explainer {
         var explanation = Explanation(kind: .value, text: scalar.text)
         let query = CompiledQuery(.trait(scalar))
         answer(query, subject, in: &explanation)
-        explanation.value = record(scalar, subject, in: &explanation)
+        var recorder = Recorder(self, subject)
+        explanation.value = recorder.record(scalar, in: &explanation)
+        recorder.recordInnerEvents(in: &explanation)
         return explanation
     }
 
@@ -101,24 +105,52 @@ private struct Explainer {
         return nil
     }
 
-    // MARK: What it rests on
+}
+
+/// Notes what one comparison or value rests on.
+private struct Recorder {
+    let explainer: Explainer
+    let subject: Subject
+    private var roots: [Citations.Root] = []
+    private var citations: Citations
+
+    init(_ explainer: Explainer, _ subject: Subject) {
+        self.explainer = explainer
+        self.subject = subject
+        citations = Citations(
+            limit: Explanation.maximumEvents,
+            evaluator: Evaluator(explainer.history, explainer.evidence, now: explainer.now))
+    }
+
+    private var history: History { explainer.history }
+    private var evidence: Evidence { explainer.evidence }
+    private var now: Instant { explainer.now }
 
     /// Notes the events and traits that a scalar reads, and returns its value.
-    private func record(_ scalar: Scalar, _ subject: Subject, in explanation: inout Explanation) -> JSONValue? {
+    mutating func record(_ scalar: Scalar, in explanation: inout Explanation) -> JSONValue? {
         if case .literal = scalar { return nil }
         let query = CompiledQuery(.trait(scalar))
         let evaluation = query.evaluate(subject, evidence: evidence, in: history, at: now)
         let plan = query.plan(for: history)
         let scope = Scope(subject, plan)
         switch plan.root {
-        case .trait(.reduction(let stream, _)): record(stream, scope, in: &explanation)
-        case .trait(.trait(let trait)): record(trait, scope, in: &explanation)
-        default: break
+        case .trait(let scalar):
+            roots.append(Citations.Root(scalar: scalar, scope: scope))
+            if case .reduction(let stream, _) = scalar { record(stream, scope, in: &explanation) }
+            if case .trait(let trait) = scalar { record(trait, scope, in: &explanation) }
+        case .audience: break
         }
         return evaluation.value
     }
 
-    private func record(_ stream: StreamPlan, _ scope: Scope, in explanation: inout Explanation) {
+    /// After the last scalar.
+    mutating func recordInnerEvents(in explanation: inout Explanation) {
+        citations.complete(roots)
+        explanation.areInnerEventsCut = citations.areCut
+        explanation.innerEvents = citations.inner.map { event(of: $0.stream, $0.row, leavesAt: $0.leavesAt) }
+    }
+
+    private mutating func record(_ stream: StreamPlan, _ scope: Scope, in explanation: inout Explanation) {
         var evaluator = Evaluator(history, evidence, now: now)
         let window = evaluator.window(stream, .none, scope)
         let matches = evaluator.matches(stream, window, .none, scope)
@@ -126,13 +158,16 @@ private struct Explainer {
         let room = Explanation.maximumEvents - explanation.events.count
         for index in matches.indices.reversed().prefix(max(room, 0)) {
             let row = matches.rows[index]
-            let leavesAt = window.leavesAt(index)
-            explanation.events.append(
-                Explanation.CountedEvent(
-                    name: history.eventName(stream.event), messageID: stream.table.messageID(row),
-                    timestamp: Instant(milliseconds: stream.table.timestamp(row)), offset: stream.table.offset(row),
-                    leavesAt: leavesAt == never ? nil : Instant(milliseconds: leavesAt)))
+            citations.add(stream, row)
+            explanation.events.append(event(of: stream, row, leavesAt: window.leavesAt(index)))
         }
+    }
+
+    private func event(of stream: StreamPlan, _ row: Table.Row, leavesAt: Int64) -> Explanation.CountedEvent {
+        Explanation.CountedEvent(
+            name: history.eventName(stream.event), messageID: stream.table.messageID(row),
+            timestamp: Instant(milliseconds: stream.table.timestamp(row)), offset: stream.table.offset(row),
+            leavesAt: leavesAt == never ? nil : Instant(milliseconds: leavesAt))
     }
 
     private func record(_ trait: TraitPlan, _ scope: Scope, in explanation: inout Explanation) {

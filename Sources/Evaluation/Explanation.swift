@@ -33,6 +33,10 @@ public struct Explanation: Sendable, Hashable {
     public var events: [CountedEvent] = []
     /// How many events count in all.
     public var eventCount = 0
+    /// Of events looked for inside of `where`: those that the events above need to count, at most `maximumEvents`.
+    public var innerEvents: [CountedEvent] = []
+    /// Whether all events that decide are named. Then the evaluator comes to the same answer with nothing but them.
+    public var areEventsComplete: Bool { eventCount == events.count && !areInnerEventsCut }
     /// The traits that are compared, as far as they have values.
     public var traits: [ReadTrait] = []
     /// Below `any` and `all`: whom this part is about.
@@ -43,6 +47,7 @@ public struct Explanation: Sendable, Hashable {
     public static let maximumEvents = 20
     public static let maximumUsers = 20
     static let maximumSteps = 5000
+    var areInnerEventsCut = false
 
     init(kind: Kind, text: String) {
         self.kind = kind

@@ -78,6 +78,31 @@ import Testing
         #expect(why.since == Scenario.hour(3))
     }
 
+    @Test func `Events that others need to count are named, and only those`() throws {
+        var scenario = Scenario()
+        scenario.track("A", at: 1, id: "viewed")
+        scenario.track("B", at: 2, id: "bought")
+        scenario.track("C", at: 3, id: "unrelated")
+        scenario.track("A", at: 4, id: "only viewed")
+        scenario.track("B", at: 9, id: "too late")
+        let why = try explain(
+            "event('A').where(event('B').within(parent: 2 hours).count() >= 1).count() >= 1", scenario, at: 10)
+        #expect(why.events.map(\.messageID) == ["viewed"])
+        #expect(why.innerEvents.map(\.messageID) == ["bought"])
+        #expect(why.areEventsComplete)
+    }
+
+    @Test func `More than can be shown is said to be cut`() throws {
+        var scenario = Scenario()
+        scenario.track("A", at: 0)
+        for number in 1...21 { scenario.track("B", at: Double(number)) }
+        let query = "event('A').where(event('B').count() >= 3).count() >= 1"
+        let cut = try explain(query, scenario, at: 30)
+        #expect(cut.innerEvents.count == Explanation.maximumEvents)
+        #expect(!cut.areEventsComplete)
+        #expect(try explain(query, scenario, at: 20).areEventsComplete)
+    }
+
     @Test func `ANY and ALL name the users who decide first`() throws {
         var scenario = Scenario()
         scenario.track("A", at: 1, by: 2)
