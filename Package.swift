@@ -102,6 +102,11 @@ let package = Package(
         // Scans measured against other databases (Benchmarks/rivals.py).
         module("HistoryBench", ["JSON", "Model", "Query", "History", "Evaluation", "Scan"]),
 
+        // The engine measured: what an event costs, how punctual wake-ups are.
+        module(
+            "EngineBench",
+            ["JSON", "Model", "Query", "History", "Evaluation", "EventLog", "Store", "Engine", logging]),
+
         // An invented shop, for `muster demo`, tests and measurements.
         module("DemoShop", ["JSON", "Model"]),
 
@@ -109,8 +114,8 @@ let package = Package(
             name: "muster",
             dependencies: [
                 "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination", "API",
-                "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench", "Query", argumentParser,
-                asyncHTTPClient, hummingbird, logging, serviceLifecycle, unixSignals, nioCore, nioHTTP1,
+                "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench", "EngineBench", "Query",
+                argumentParser, asyncHTTPClient, hummingbird, logging, serviceLifecycle, unixSignals, nioCore, nioHTTP1,
             ],
             swiftSettings: swiftSettings),
 
@@ -128,7 +133,12 @@ let package = Package(
         tests("Evaluation", ["JSON", "Model", "Query", "History", "EvaluationSupport"]),
         tests("Scan", ["JSON", "Model", "Query", "History", "Evaluation", "EvaluationSupport"]),
         tests("Store", ["JSON", "Model", grdb]),
-        tests("Engine", ["JSON", "Model", "Query", "EventLog", "History", "Store", "Identity", logging]),
+        tests(
+            "Engine",
+            [
+                "JSON", "Model", "Query", "EventLog", "History", "Store", "Identity", "Evaluation", "EvaluationSupport",
+                logging,
+            ]),
         tests("Delivery", ["JSON", "Model", "Store", hummingbird, httpTypes, nioCore, asyncHTTPClient, logging]),
         tests(
             "BrazeDestination",

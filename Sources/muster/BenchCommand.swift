@@ -4,7 +4,8 @@ import HistoryBench
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measure Muster on this machine.", subcommands: [HistoryCommand.self, DeliveryCommand.self])
+        commandName: "bench", abstract: "Measure Muster on this machine.",
+        subcommands: [HistoryCommand.self, DeliveryCommand.self, EvaluateCommand.self])
 
     struct HistoryCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
