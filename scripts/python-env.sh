@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv-tests: pytest and Playwright, and beside them two versions of Segment's Python client, each in a directory of
+# Makes .venv-tests: pytest, Playwright and DuckDB, and beside them two versions of Segment's Python client, each in a directory of
 # its own because a Python environment holds only one of them. Does nothing when it is already as wanted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
