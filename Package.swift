@@ -34,9 +34,9 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources:
     .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], data: [String] = []) -> Target {
     .testTarget(
-        name: name + "Tests", dependencies: [.target(name: name), "TestSupport"] + dependencies,
+        name: name + "Tests", dependencies: [.target(name: name), "TestSupport"] + dependencies, exclude: data,
         swiftSettings: swiftSettings)
 }
 
@@ -83,6 +83,7 @@ let package = Package(
             "Delivery",
             ["JSON", "Model", "Store", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, logging, deque, serviceLifecycle]),
         module("BrazeDestination", ["JSON", "Model", "Delivery", crypto]),
+        module("WebhookDestination", ["JSON", "Model", "Delivery", crypto]),
 
         // What people and programs see.
         module(
@@ -113,8 +114,9 @@ let package = Package(
         .executableTarget(
             name: "muster",
             dependencies: [
-                "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination", "API",
-                "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench", "EngineBench", "Query",
+                "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination",
+                "WebhookDestination", "API", "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench",
+                "EngineBench", "Query",
                 argumentParser, asyncHTTPClient, hummingbird, logging, serviceLifecycle, unixSignals, nioCore, nioHTTP1,
             ],
             swiftSettings: swiftSettings),
@@ -145,6 +147,12 @@ let package = Package(
             [
                 "JSON", "Model", "Delivery", "Store", "BrazeSandbox", hummingbird, httpTypes, nioCore, asyncHTTPClient,
                 logging, serviceLifecycle,
+            ], data: ["Corpus.json"]),
+        tests(
+            "WebhookDestination",
+            [
+                "JSON", "Model", "Delivery", "Store", hummingbird, httpTypes, nioCore, asyncHTTPClient, logging,
+                serviceLifecycle,
             ]),
         tests("BrazeSandbox", ["JSON", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
         tests("DemoShop", ["JSON", "Model"]),
@@ -153,7 +161,8 @@ let package = Package(
             [
                 "JSON", "Model", "Engine", "Store", "EventLog", "Ingest", "Delivery", "BrazeDestination",
                 "BrazeSandbox",
-                "Console", asyncHTTPClient, hummingbird, hummingbirdTesting, httpTypes, logging, nioCore,
+                "WebhookDestination", "Console", asyncHTTPClient, hummingbird, hummingbirdTesting, httpTypes, logging,
+                nioCore,
             ]),
     ],
     swiftLanguageModes: [.v6]

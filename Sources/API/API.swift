@@ -73,6 +73,8 @@ public struct API: Sendable {
         addProfileRoutes(to: routes)
         addSourceRoutes(to: routes)
         addDestinationRoutes(to: routes)
+        addSourceConnectionRoutes(to: routes)
+        addEventTesterRoutes(to: routes)
         addDeliveryRoutes(to: routes)
         addParkedRoutes(to: routes)
         addEconomyRoutes(to: routes)

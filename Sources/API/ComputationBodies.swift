@@ -97,6 +97,7 @@ struct ComputationBody {
 struct ConnectionBody {
     var destinationID: String?
     private var settings: Fields?
+    private var idSync: [IDSync]?
 
     init(_ request: APIRequest) throws(APIError) {
         var fields = request.fields
@@ -107,10 +108,7 @@ struct ConnectionBody {
             }
             try destination.finish()
         }
-        if fields.has("idSyncConfiguration") {
-            throw fields.invalid(
-                "idSyncConfiguration", "is not supported: every id of a profile is sent. Leave it out.")
-        }
+        idSync = try ConnectionBody.idSync(&fields)
         settings = try fields.object("connectionSettings")
         try fields.finish()
     }
@@ -120,17 +118,57 @@ struct ConnectionBody {
 
     func apply(to connection: Connection) throws(APIError) -> Connection {
         var connection = connection
+        connection.idSync = idSync ?? connection.idSync
         guard var settings else { return connection }
         connection.sendIdentify = try settings.bool("sendIdentify") ?? connection.sendIdentify
         connection.sendTrack = try settings.bool("sendTrack") ?? connection.sendTrack
         connection.enterEvent = try settings.title("enterEvent") ?? connection.enterEvent
         connection.exitEvent = try settings.title("exitEvent") ?? connection.exitEvent
         connection.computeEvent = try settings.title("computeEvent") ?? connection.computeEvent
+        connection.sendGroup = try settings.bool("sendGroup") ?? connection.sendGroup
+        connection.updateExistingOnly = try settings.bool("updateExistingOnly") ?? connection.updateExistingOnly
+        if settings.has("keyName") { connection.keyName = try settings.title("keyName") }
+        connection.enrichment = try ConnectionBody.enrichment(&settings) ?? connection.enrichment
         connection.enabled = try settings.bool("enabled") ?? connection.enabled
         connection.firstSync =
             try settings.choice("firstSync", of: Connection.FirstSync.self) ?? connection.firstSync
         try settings.finish()
         return connection
+    }
+
+    /// `[{"trait":"plan","name":"subscription_plan"}]`; an empty list takes all away.
+    private static func enrichment(_ settings: inout Fields) throws(APIError) -> [TraitEnrichment]? {
+        guard let list = try settings.objects("traitEnrichment", maximumCount: 20) else { return nil }
+        var traits: [TraitEnrichment] = []
+        for item in list {
+            var item = item
+            let trait = try item.required(try item.title("trait"), "trait")
+            let name = try item.title("name")
+            try item.finish()
+            traits.append(TraitEnrichment(trait: trait, name: name))
+        }
+        return traits
+    }
+
+    /// `[{"externalId":"crm_id","strategy":"last","mapTo":"user_id"}]` (spec: engage §6.3, §7.7).
+    private static func idSync(_ fields: inout Fields) throws(APIError) -> [IDSync]? {
+        guard let list = try fields.objects("idSyncConfiguration", maximumCount: IDSync.countMax) else { return nil }
+        var rules: [IDSync] = []
+        for item in list {
+            var item = item
+            let id = try item.required(try item.title("externalId"), "externalId")
+            let text = try item.required(try item.string("strategy"), "strategy").lowercased()
+            guard let strategy = IDSync.Strategy(rawValue: text) else {
+                throw item.invalid("strategy", "must be 'first', 'last' or 'all'.")
+            }
+            let name = try item.title("mapTo")
+            try item.finish()
+            guard !rules.contains(where: { $0.externalID == id }) else {
+                throw item.invalid("externalId", "names '\(id.prefixText)' twice: once is enough.")
+            }
+            rules.append(IDSync(externalID: id, strategy: strategy, mapTo: name))
+        }
+        return rules
     }
 }
 
@@ -167,7 +205,12 @@ extension API {
         var settings: JSONObject = [
             "sendIdentify": .bool(connection.sendIdentify), "sendTrack": .bool(connection.sendTrack),
             "enabled": .bool(connection.enabled), "firstSync": .string(connection.firstSync.rawValue),
+            "updateExistingOnly": .bool(connection.updateExistingOnly),
+            "keyName": .string(orNull: connection.keyName),
+            "traitEnrichment": .array(
+                connection.enrichment.map { ["trait": .string($0.trait), "name": .string($0.name)] }),
         ]
+        if definition.level == .accounts { settings["sendGroup"] = .bool(connection.sendGroup) }
         switch definition.kind {
         case .audience:
             settings["enterEvent"] = .string(connection.enterEvent)
@@ -187,6 +230,13 @@ extension API {
                 "kind": .string(destination?.kind ?? ""),
             ],
             "connectionSettings": .object(settings), "status": .string(status),
+            "idSyncConfiguration": .array(
+                connection.idSync.map {
+                    [
+                        "externalId": .string($0.externalID), "strategy": .string($0.strategy.rawValue),
+                        "mapTo": .string($0.mapTo),
+                    ]
+                }),
         ]
     }
 

@@ -141,7 +141,10 @@ extension API {
 
     private func about(_ profile: ProfileOrdinal, _ computationID: String) -> JSONObject {
         let (summary, name) = engine.read { engine in
-            (engine.summary(engine.canonical(profile)), engine.computation(id: computationID)?.definition.name)
+            (
+                engine.summary(engine.canonical(profile)),
+                engine.computation(id: computationID)?.definition.name ?? engine.sources[computationID]?.name
+            )
         }
         return [
             "profileId": .string(summary.segmentID),

@@ -79,6 +79,28 @@ extension DestinationKind {
         ],
         addressField: "endpoint")
 
+    /// Signed webhooks to an address of one's own.
+    public static let webhook = DestinationKind(
+        kind: "webhook", name: "Webhook",
+        fields: [
+            Field(
+                key: "url", label: "Address",
+                hint: "Takes a POST with a batch of calls. https, or http on this machine.", isRequired: true,
+                control: .text),
+            Field(
+                key: "secret", label: "Secret",
+                hint: "Signs every request, so that the receiver knows it is yours. 16 characters or more.",
+                isRequired: true, control: .secret),
+            Field(
+                key: "old_secret", label: "Secret before",
+                hint: "While the receiver changes over: requests are signed with both. Empty it afterwards.",
+                isRequired: false, control: .secret),
+            Field(
+                key: "batch_size", label: "Calls per request", hint: "1 to 500; 50 if empty.", isRequired: false,
+                control: .text),
+        ],
+        addressField: "url")
+
     private static let brazeDataCentres: [Field.Option] = {
         let numbered: (String, ClosedRange<Int>, (String) -> String) -> [Field.Option] = { region, numbers, host in
             numbers.map { number in

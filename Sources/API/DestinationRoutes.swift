@@ -18,7 +18,14 @@ extension API {
             ]
         }
         routes.get("/destinations/catalog") { _ in
-            ["catalog": .array(configuration.destinationKinds.map(\.json))]
+            [
+                "catalog": .array(
+                    configuration.destinationKinds.map { kind in
+                        var object = kind.json.object ?? [:]
+                        object["presets"] = .array(delivery.presets(kind: kind.kind).map(\.json))
+                        return .object(object)
+                    })
+            ]
         }
         routes.post("/destinations") { try await createDestination($0) }
         routes.post("/destinations/test") { request in

@@ -88,6 +88,14 @@ struct Fields {
         return Fields(object, path: place(key))
     }
 
+    mutating func objects(_ key: String, maximumCount: Int) throws(APIError) -> [Fields]? {
+        guard let value = value(key) else { return nil }
+        guard let array = value.array, array.count <= maximumCount, array.allSatisfy({ $0.object != nil }) else {
+            throw invalid(key, "must be a list of at most \(maximumCount) JSON objects.")
+        }
+        return array.enumerated().map { Fields($1.object ?? [:], path: "\(place(key))[\($0)]") }
+    }
+
     mutating func strings(_ key: String, maximumCount: Int = 100) throws(APIError) -> [String]? {
         guard let value = value(key) else { return nil }
         guard let array = value.array, array.count <= maximumCount else {

@@ -23,7 +23,7 @@ extension API {
         routes.get("/sources/:id/debugger") { try debugger($0) }
     }
 
-    private func source(_ request: APIRequest) throws -> Source {
+    func source(_ request: APIRequest) throws -> Source {
         let id = request.parameter("id")
         guard let source = engine.read({ $0.sources[id] }) else { throw APIError.notFound("source", id: id) }
         return source
@@ -75,6 +75,7 @@ extension API {
         return [
             "id": .string(source.id), "name": .string(source.name), "writeKey": .string(source.writeKey),
             "enabled": .bool(source.enabled), "createdAt": .time(source.createdAt),
+            "connections": .array(source.connections.map { json($0, of: source) }),
             "lastSeenAt": .time(counters.lastReceivedAt),
             "counters": [
                 "requests": .number(counters.requests), "accepted": .number(counters.accepted),

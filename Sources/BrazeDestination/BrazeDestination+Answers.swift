@@ -6,6 +6,8 @@ import JSON
 extension BrazeDestination {
     public func interpret(_ response: DestinationResponse, to objects: [OutgoingObject]) -> Verdict {
         let answer = BrazeAnswer(response)
+        let array = objects.first.flatMap { BrazeArray(rawValue: $0.array) } ?? .attributes
+        if !array.isOfTrack, let verdict = verdict(answer, onSideOf: array, count: objects.count) { return verdict }
         switch response.status {
         case 200..<300:
             if let message = answer.refusal { return .notTaken(message: message) }
@@ -22,6 +24,20 @@ extension BrazeDestination {
         case 429: return .throttled(message: answer.message)
         case 408, 423, 500...: return .unavailable(message: answer.message)
         default: return .refused(message: answer.message)
+        }
+    }
+
+    /// What a key may not do beside `/users/track` concerns these objects, not the destination: the rest goes on.
+    private func verdict(_ answer: BrazeAnswer, onSideOf array: BrazeArray, count: Int) -> Verdict? {
+        switch answer.status {
+        // A user whom Braze does not know is as deleted as can be (braze-destination §15).
+        case 404 where array == .externalIDs: return .taken(rejected: [:], unplaced: [])
+        case 403, 404, 405:
+            let words =
+                "Braze at \(host) does not let this API key use \(array.path) (\(answer.message)): create a key that has "
+                + "the permission \(array.permission) too, then redrive"
+            return .rejected(Dictionary(uniqueKeysWithValues: (0..<count).map { ($0, words) }), message: words)
+        default: return nil
         }
     }
 
@@ -91,7 +107,10 @@ struct BrazeAnswer {
     /// its array as it was sent; an answer may leave `input_array` out where one array was sent.
     func errors(among objects: [OutgoingObject]) -> (placed: [Int: String], unplaced: [String]) {
         var places: [String: [Int]] = [:]
-        for (place, object) in objects.enumerated() { places[object.array, default: []].append(place) }
+        for (place, object) in objects.enumerated() {
+            let array = BrazeArray(rawValue: object.array)?.member ?? object.array
+            places[array, default: []].append(place)
+        }
         var placed: [Int: String] = [:]
         var unplaced: [String] = []
         for error in body?["errors"]?.array ?? [] {

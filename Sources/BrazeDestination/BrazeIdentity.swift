@@ -11,13 +11,15 @@ struct BrazeIdentity: Hashable {
 
     var primary: Primary?
     var email: String?
+    /// Only where the action takes it as an identifier.
+    var phone: String?
 
     /// Bytes in an external id; Braze refuses longer ones for good.
     private static let longestExternalID = 987
 
     /// The identifiers of the resolved fields `external_id`, `braze_id`, `user_alias` and `email`. An incomplete alias
-    /// is ignored.
-    init(fields: JSONObject) throws(MappingError) {
+    /// is ignored. Only e-commerce events may tell of people by their `phone`.
+    init(fields: JSONObject, takesPhone: Bool = false) throws(MappingError) {
         if let id = try Coercion.text(fields["external_id"], field: "external_id") {
             guard id.utf8.count <= Self.longestExternalID else {
                 throw MappingError(
@@ -35,9 +37,12 @@ struct BrazeIdentity: Hashable {
         }
         email = try Coercion.text(fields["email"], field: "email")?.trimmingSpaces
         if email?.isEmpty == true { email = nil }
-        guard primary != nil || email != nil else {
+        if takesPhone { phone = try Coercion.text(fields["phone"], field: "phone") }
+        guard primary != nil || email != nil || phone != nil else {
             throw MappingError(
-                message: "Braze can't know who this is: the person has no user id, no e-mail address and no Braze id. "
+                message:
+                    "Braze can't know who this is: /users/track takes identified users only, and the person has no "
+                    + "user id, no e-mail address and no Braze id. "
                     + "Anonymous persons are sent only under an alias (destination setting anonymous_alias_label)")
         }
     }
@@ -48,7 +53,7 @@ struct BrazeIdentity: Hashable {
         case .externalID(let id): "external_id:\(id)"
         case .brazeID(let id): "braze_id:\(id)"
         case .alias(let name, let label): "user_alias:\(label):\(name)"
-        case nil: "email:\(email ?? "")"
+        case nil: email.map { "email:\($0)" } ?? "phone:\(phone ?? "")"
         }
     }
 
@@ -59,7 +64,7 @@ struct BrazeIdentity: Hashable {
         case .brazeID(let id): ["braze_id": .string(id)]
         case .alias(let name, let label):
             ["user_alias": ["alias_name": .string(name), "alias_label": .string(label)]]
-        case nil: ["email": .string(email ?? "")]
+        case nil: email.map { ["email": .string($0)] } ?? [:]
         }
     }
 
@@ -67,6 +72,7 @@ struct BrazeIdentity: Hashable {
     var allMembers: JSONObject {
         var members = members
         if let email { members["email"] = .string(email) }
+        if let phone { members["phone"] = .string(phone) }
         return members
     }
 }
@@ -92,8 +98,10 @@ extension JSONValue {
     func identifierFields(_ settings: BrazeSettings) -> JSONObject {
         var fields = JSONObject()
         fields["external_id"] = at("userId")
-        fields["braze_id"] = first(
-            of: "properties.braze_id", "integrations.Braze.braze_id", "context.integrations.Braze.braze_id")
+        fields["braze_id"] =
+            first(
+                of: "properties.braze_id", "integrations.Braze.braze_id", "context.integrations.Braze.braze_id")
+            ?? at("context.externalIds")?.array?.first { $0["type"] == "braze_id" }?["id"]
         // Ids that stand for an e-mail address (engage §7.4) name nobody anonymous.
         if let label = settings.anonymousAliasLabel, let id = at("anonymousId")?.string, !id.hasPrefix("eml_") {
             fields["user_alias"] = ["alias_name": .string(id), "alias_label": .string(label)]

@@ -6,12 +6,24 @@ import Model
 /// an order travel together.
 struct PurchaseMapping {
     let settings: BrazeSettings
+    let options: MappingOptions
 
     func map(_ call: JSONValue) throws(MappingError) -> Mapping {
-        let fields = resolve(call)
+        var fields = resolve(call)
+        options.apply(to: &fields, of: call)
         let identity = try BrazeIdentity(fields: fields)
+        fields["properties"] = options.renamingKeys(fields["properties"])
+        fields["products"] = Coercion.list(fields["products"]).map { products in
+            .array(
+                products.map { product in
+                    guard var members = product.object else { return product }
+                    options.apply(toProduct: &members)
+                    return .object(members)
+                })
+        }
         let objects = try Self.objects(fields: fields, identity: identity, appID: settings.appID)
-        guard !objects.isEmpty else { throw MappingError(field: "products", message: "the order has no products") }
+        // An order without products asks for nothing (§6).
+        guard !objects.isEmpty else { return .nothing }
         return .occurrence(
             person: identity.person,
             Occurrence(objects: objects.map { OutgoingObject(array: BrazeArray.purchases.rawValue, $0) }))

@@ -5,9 +5,12 @@ import Model
 /// *Track Event*: track calls become objects of `events` (spec: braze-destination §5).
 struct TrackEventMapping {
     let settings: BrazeSettings
+    let options: MappingOptions
 
     func map(_ call: JSONValue) throws(MappingError) -> Mapping {
-        let fields = resolve(call)
+        var fields = resolve(call)
+        options.apply(to: &fields, of: call)
+        fields["properties"] = options.renamingKeys(fields["properties"])
         let identity = try BrazeIdentity(fields: fields)
         let object = try Self.object(fields: fields, identity: identity, appID: settings.appID)
         return .occurrence(
@@ -19,7 +22,9 @@ struct TrackEventMapping {
     func resolve(_ call: JSONValue) -> JSONObject {
         var fields = call.identifierFields(settings)
         fields["email"] = call.first(of: "context.traits.email", "properties.email")
-        fields["name"] = call.at("event")
+        fields["name"] =
+            options.text("eventName").map { .string(MappingOptions.template($0, in: call)) }
+            ?? options.renamingEvent(call.at("event"))
         fields["time"] = call.at("receivedAt")
         fields["properties"] = call.at("properties")
         return fields

@@ -5,12 +5,16 @@ import Model
 /// *Update User Profile*: identify calls become objects of `attributes` (spec: braze-destination §4).
 struct UserProfileMapping {
     let settings: BrazeSettings
+    let options: MappingOptions
 
     func map(_ call: JSONValue) throws(MappingError) -> Mapping {
-        let fields = resolve(call)
+        var fields = options.action == .groupAttribute ? try resolveGroup(call) : resolve(call)
+        options.apply(to: &fields, of: call)
+        fields["custom_attributes"] = options.renamingKeys(fields["custom_attributes"])
         let identity = try BrazeIdentity(fields: fields)
         let values = try Self.values(fields: fields)
-        if let key = call.at("context.personas.computation_key")?.string, call["traits"]?[key] != nil,
+        if let key = options.keyName ?? call.at("context.personas.computation_key")?.string,
+            call["traits"]?[key] != nil,
             values[key] == nil, Self.isReserved(key)
         {
             throw MappingError(
@@ -40,6 +44,18 @@ struct UserProfileMapping {
         fields["image_url"] = call.at("traits.avatar")
         fields["phone"] = call.at("traits.phone")
         fields["custom_attributes"] = call.at("traits")
+        return fields
+    }
+
+    /// A group call makes an attribute that says so, under the name that Segment's classic destination gives it (§16).
+    private func resolveGroup(_ call: JSONValue) throws(MappingError) -> JSONObject {
+        guard let group = try Coercion.text(call.at("groupId"), field: "groupId") else {
+            throw MappingError(field: "groupId", message: "is missing")
+        }
+        var fields = call.identifierFields(settings)
+        fields["email"] = call.first(of: "context.traits.email")
+        let prefix = options.text("attributePrefix") ?? "ab_segment_group_"
+        fields["custom_attributes"] = .object([prefix + group: true])
         return fields
     }
 

@@ -88,6 +88,8 @@ struct DeliveryQueue: Sendable {
     ) {
         guard !held.contains(emission.sequence) else { return }
         switch mapping {
+        case .nothing:
+            settlement.add(emission, .unchanged)
         case .refused(let reason):
             settlement.add(emission, .refused, reason)
         case .occurrence(let person, let occurrence):

@@ -17,11 +17,11 @@ import Synchronization
 /// try await delivery.run()                           // in a ServiceGroup, or until the task is cancelled
 /// ```
 public final class DeliveryService: Service {
-    private let store: StateStore
-    private let clock: any InstantSource
-    private let sender: HTTPSender
+    let store: StateStore
+    let clock: any InstantSource
+    let sender: HTTPSender
     private let kinds: [String: any DestinationAdapter.Type]
-    private let configuration: DeliveryConfiguration
+    let configuration: DeliveryConfiguration
     private let sizes: @Sendable (String) -> Int?
     private let logger: Logger
     private let state: Mutex<State>
@@ -116,11 +116,15 @@ public final class DeliveryService: Service {
     /// Names of settings that must never be shown.
     public func secretSettings(kind: String) -> Set<String> { kinds[kind]?.secretSettings ?? [] }
 
+    /// How calls of sources can be mapped.
+    public func presets(kind: String) -> [MappingPreset] { kinds[kind]?.presets ?? [] }
+
     /// Tests settings against the destination, without changing anything there.
     public func testConnection(kind: String, settings: JSONObject) async throws(SettingsError) -> ProbeVerdict {
         let adapter = try adapter(kind: kind, settings: settings)
         guard let probe = adapter.probe else { return .working }
-        let verdict = adapter.verdict(onProbe: await sender.send(probe))
+        let sealed = adapter.seal(probe, at: clock.now())
+        let verdict = adapter.verdict(onProbe: await sender.send(sealed))
         guard case .misconfigured(let reason) = verdict else { return verdict }
         return .misconfigured(
             reason: await Diagnosis(sender: sender).explain(reason, adapter.alternatives, adapter))
@@ -137,7 +141,7 @@ public final class DeliveryService: Service {
         try adapter(kind: destination.kind, settings: destination.settings)
     }
 
-    private func adapter(kind: String, settings: JSONObject) throws(SettingsError) -> any DestinationAdapter {
+    func adapter(kind: String, settings: JSONObject) throws(SettingsError) -> any DestinationAdapter {
         guard let type = kinds[kind] else {
             throw SettingsError(
                 field: "kind", message: "there is no kind of destination '\(kind)'",

@@ -30,6 +30,10 @@ public protocol DestinationAdapter: Sendable {
     /// Names of settings that hold secrets. They are never recorded or shown.
     static var secretSettings: Set<String> { get }
 
+    /// Ways to map the calls of sources that are connected straight to the destination, in the order in which the
+    /// requests of one call are to be made.
+    static var presets: [MappingPreset] { get }
+
     /// Validates settings. The error names the field and the remedy.
     init(settings: JSONObject) throws(SettingsError)
 
@@ -47,6 +51,10 @@ public protocol DestinationAdapter: Sendable {
 
     /// The request that carries the objects, in this order.
     func request(for objects: [OutgoingObject]) -> DestinationRequest
+
+    /// The request as it leaves at an instant, for destinations that want to be told when it left, for example under
+    /// a signature. Called once per sending, also of the probe; the body must stay as it is.
+    func seal(_ request: DestinationRequest, at instant: Instant) -> DestinationRequest
 
     /// What an answer means for the objects that were sent, in the order they were sent.
     func interpret(_ response: DestinationResponse, to objects: [OutgoingObject]) -> Verdict
@@ -144,6 +152,18 @@ public enum LookupVerdict: Sendable, Hashable {
 
 extension DestinationAdapter {
     public static var secretSettings: Set<String> { [] }
+
+    /// Every call, as it is.
+    public static var presets: [MappingPreset] {
+        [
+            MappingPreset(
+                name: "all_calls", title: "All Calls", explanation: "Every call, as it came.",
+                calls: Call.Kind.allCases,
+                isOnAtFirst: true)
+        ]
+    }
+
+    public func seal(_ request: DestinationRequest, at instant: Instant) -> DestinationRequest { request }
     public var probe: DestinationRequest? { nil }
     public func interpretProbe(_ response: DestinationResponse) -> ProbeVerdict { .working }
     public var pricing: Pricing { .free }
@@ -181,13 +201,16 @@ public struct DestinationLimits: Sendable, Hashable {
     public var objectsPerArray: Int?
     /// Requests per second, sustained.
     public var requestsPerSecond: Double
+    /// Arrays whose objects share a request only with their like, because they go to an address of their own, and how
+    /// many of them one request takes.
+    public var separateArrays: [String: Int]
 
     /// So many ready objects make a request worth sending at once.
     var fullRequest: Int { min(objectsPerRequest, objectsPerArray ?? objectsPerRequest) }
 
     public init(
         objectsPerRequest: Int, objectsPerArray: Int? = nil, bytesPerRequest: Int, bytesPerObject: Int,
-        requestsPerSecond: Double
+        requestsPerSecond: Double, separateArrays: [String: Int] = [:]
     ) {
         precondition(
             objectsPerRequest >= 1 && objectsPerArray ?? 1 >= 1 && requestsPerSecond > 0,
@@ -199,5 +222,6 @@ public struct DestinationLimits: Sendable, Hashable {
         self.bytesPerRequest = bytesPerRequest
         self.bytesPerObject = bytesPerObject
         self.requestsPerSecond = requestsPerSecond
+        self.separateArrays = separateArrays
     }
 }

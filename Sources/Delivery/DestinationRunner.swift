@@ -124,9 +124,10 @@ final class DestinationRunner: Sendable {
         for planned in planned {
             let request = adapter.request(for: planned.outgoing)
             work.requests[planned.id] = request
+            let sealed = adapter.seal(request, at: clock.now())
             group.addTask { [mailbox, sender] in
                 let started = ContinuousClock.now
-                let reply = await sender.send(request)
+                let reply = await sender.send(sealed)
                 let answer = Mailbox.Answer(
                     requestID: planned.id, reply: reply, duration: ContinuousClock.now - started)
                 mailbox.post { $0.answers.append(answer) }
@@ -143,8 +144,9 @@ final class DestinationRunner: Sendable {
             return
         }
         work.isProbing = true
+        let sealed = adapter.seal(probe, at: now)
         group.addTask { [mailbox, sender] in
-            let reply = await sender.send(probe)
+            let reply = await sender.send(sealed)
             mailbox.post { $0.probeReply = reply }
         }
     }

@@ -6,6 +6,8 @@ public enum Mapping: Sendable, Hashable {
     case update(person: String, AttributeUpdate)
     /// Tells of something that happened, in one or more objects that travel in the same request.
     case occurrence(person: String, Occurrence)
+    /// Asks for nothing, such as an order without products: leaves the outbox as not needed.
+    case nothing
     /// Can't be sent, ever: the reason in words for people.
     case refused(reason: String)
 }

@@ -22,13 +22,24 @@ struct RequestBuilder: Sendable {
     }
 
     var isEmpty: Bool { items.isEmpty }
-    var isFull: Bool { objects.count >= objectLimit }
+    var isFull: Bool {
+        objects.count >= min(objectLimit, objects.first.map { capacity(of: $0.outgoing.array) } ?? .max)
+    }
+
+    /// Objects of this array that one request takes.
+    private func capacity(of array: String) -> Int { limits.separateArrays[array] ?? limits.objectsPerRequest }
+
+    /// Whether objects of this array may join what is in the request.
+    private func admits(_ array: String) -> Bool {
+        guard let other = objects.first?.outgoing.array, other != array else { return true }
+        return limits.separateArrays[array] == nil && limits.separateArrays[other] == nil
+    }
 
     /// Whether an occurrence could ever be sent; the reason in words if not.
     static func refusal(of occurrence: Occurrence, limits: DestinationLimits) -> String? {
-        if occurrence.objects.count > limits.objectsPerRequest {
-            return "It needs \(occurrence.objects.count) objects in one request; "
-                + "the destination takes \(limits.objectsPerRequest)"
+        let capacity = occurrence.objects.first.flatMap { limits.separateArrays[$0.array] } ?? limits.objectsPerRequest
+        if occurrence.objects.count > capacity {
+            return "It needs \(occurrence.objects.count) objects in one request; the destination takes \(capacity)"
         }
         if let limit = limits.objectsPerArray {
             let counts = Dictionary(grouping: occurrence.objects, by: \.array).mapValues(\.count)
@@ -57,7 +68,9 @@ struct RequestBuilder: Sendable {
     }
 
     mutating func add(_ occurrence: Occurrence, _ item: QueueItem, of person: String) -> Bool {
-        let limit = min(objectLimit, max(item.objectLimit, occurrence.objects.count))
+        let array = occurrence.objects.first?.array ?? ""
+        guard admits(array) else { return false }
+        let limit = min(objectLimit, max(item.objectLimit, occurrence.objects.count), capacity(of: array))
         let size = occurrence.objects.reduce(0) { $0 + $1.json.count + 1 }
         guard objects.count + occurrence.objects.count <= limit, bytes + size <= limits.bytesPerRequest,
             claim(occurrence.objects)
@@ -80,8 +93,9 @@ struct RequestBuilder: Sendable {
         _ update: AttributeUpdate, changed values: JSONObject, _ item: QueueItem, of person: String
     ) -> Bool {
         if let open, !item.isAlone, join(open, update, values, item, of: person) { return true }
+        guard admits(update.array) else { return false }
         let json = Self.encode(update, values)
-        let limit = min(objectLimit, item.objectLimit)
+        let limit = min(objectLimit, item.objectLimit, capacity(of: update.array))
         guard objects.count + 1 <= limit, bytes + json.count + 1 <= limits.bytesPerRequest,
             claim([OutgoingObject(array: update.array, json: [])])
         else { return false }

@@ -40,7 +40,11 @@ extension Engine {
             work.newIdentifiers[profile, default: []].append(row.identifier)
             work.addAll(profile, in: self)
         }
-        for link in resolution.links { work.addAll(identity.canonical(link.account), in: self) }
+        for link in resolution.links {
+            let account = identity.canonical(link.account)
+            work.newUsers[account, default: []].append(identity.canonical(link.user))
+            work.addAll(account, in: self)
+        }
 
         let placed = call.kind == .group ? resolution.account : resolution.user
         if let placed {
@@ -51,6 +55,7 @@ extension Engine {
             activity[user] = ProfileActivity(
                 ordinal: user, updatedAt: now, lastMessageID: call.messageID, lastSourceID: call.sourceID)
         }
+        passOn(call, of: resolution.user ?? placed)
         run(&work, at: now, cause: resolution.merges.isEmpty ? .call : .merge)
         return placed
     }

@@ -13,6 +13,8 @@ extension Engine {
             switch command {
             case .putSource(let source): try put(source)
             case .deleteSource(let id): try deleteSource(id)
+            case .connectSource(let id, let connection): try connectSource(id, connection)
+            case .disconnectSource(let id, let destinationID): try disconnectSource(id, destinationID)
             case .putDestination(let destination): try put(destination)
             case .deleteDestination(let id): try deleteDestination(id)
             case .putComputation(let computation): try put(computation, receivedAt: receivedAt)
@@ -43,8 +45,9 @@ extension Engine {
             throw CommandError(
                 .conflict, field: "writeKey", "source '\(other.name)' has this write key already: choose another one")
         }
-        sources[source.id] = source
-        changes.sources.append(source)
+        var source = source
+        source.connections = sources[source.id]?.connections ?? []
+        set(source)
     }
 
     private func deleteSource(_ id: String) throws {
@@ -64,6 +67,12 @@ extension Engine {
 
     private func deleteDestination(_ id: String) throws {
         guard destinations.removeValue(forKey: id) != nil else { throw notFound("destination", id) }
+        for source in sources.values.sorted(by: { $0.id < $1.id })
+        where source.connections.contains(where: { $0.destinationID == id }) {
+            var source = source
+            source.connections.removeAll { $0.destinationID == id }
+            set(source)
+        }
         for computation in registry.all
         where computation.definition.connections.contains(where: { $0.destinationID == id }) {
             computation.definition.connections.removeAll { $0.destinationID == id }
@@ -166,6 +175,7 @@ extension Engine {
         if let before = index.map({ list[$0] }), before.enabled {
             firstSync.sendIdentify = connection.sendIdentify && !before.sendIdentify
             firstSync.sendTrack = connection.sendTrack && !before.sendTrack
+            firstSync.sendGroup = connection.sendGroup && !before.sendGroup
         }
         guard computation.definition.options.includeHistoricalData, destination.enabled, connection.enabled else {
             return
@@ -190,7 +200,7 @@ extension Engine {
         return computation
     }
 
-    private func notFound(_ what: String, _ id: String) -> CommandError {
+    func notFound(_ what: String, _ id: String) -> CommandError {
         CommandError(.notFound, "there is no \(what) '\(id)'")
     }
 }

@@ -113,51 +113,118 @@ extension Engine {
                 changedAt: state.since, transition: Int64(state.transition)))
     }
 
-    /// A value that did not change is told to ids that are new (spec: engage §7.4).
+    /// A value that did not change is told to ids that are new, and to people who came to the account that has it
+    /// (spec: engage §7.4).
     private func tellNewIDs(
         _ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, at instant: Instant,
         work: Worklist
     ) {
+        guard state.isTelling else { return }
         let key = WakeUps.Key(computation: computation.number, profile: profile)
-        let new = (work.newIdentifiers[profile] ?? []) + (work.untold[key] ?? [])
-        guard state.isTelling, !new.isEmpty else { return }
-        catchUpFirstSyncs(computation, profile)
-        emit(state, computation, profile, at: instant) { combination in
-            new.contains { combination.contains($0) }
+        let untold = work.untold[key] ?? []
+        let isOfAccounts = computation.definition.level == .accounts
+        let joined = isOfAccounts ? work.newUsers[profile] ?? [] : []
+        if !joined.isEmpty {
+            catchUpFirstSyncs(computation, profile)
+            emit(state, computation, profile, at: instant, people: Set(joined))
+        }
+        for person in isOfAccounts ? identity.users(of: profile) : [profile] where !joined.contains(person) {
+            let new = (work.newIdentifiers[person] ?? []) + untold
+            guard !new.isEmpty else { continue }
+            catchUpFirstSyncs(computation, profile)
+            emit(state, computation, profile, at: instant, people: [person]) { combination in
+                new.contains { combination.contains($0) }
+            }
         }
     }
 
-    /// Puts the calls of a value into the outbox, for every connection that is on.
+    /// Puts the calls of a value into the outbox, for every connection that is on. An account's value reaches its
+    /// people, or those of them who are named, and by group calls the account itself.
     func emit(
         _ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, at instant: Instant,
         origin: Emission.Origin = .change, only connectionOnly: Connection? = nil,
-        where isWanted: (IDCombination) -> Bool = { _ in true }
+        people peopleOnly: Set<ProfileOrdinal>? = nil, where isWanted: (IDCombination) -> Bool = { _ in true }
     ) {
         let definition = computation.definition
-        var wanted = connectionOnly.map { [$0] } ?? definition.connections
-        if origin == .firstSync { wanted = wanted.map(\.forFirstSync) }
-        let connections = wanted.filter { connection in
-            connection.enabled && (connection.sendIdentify || connection.sendTrack)
+        var candidates = connectionOnly.map { [$0] } ?? definition.connections
+        if origin == .firstSync { candidates = candidates.map(\.forFirstSync) }
+        let connections = candidates.filter { connection in
+            connection.enabled && (connection.sendIdentify || connection.sendTrack || connection.sendGroup)
                 && destinations[connection.destinationID]?.enabled == true
         }
         guard !connections.isEmpty else { return }
-        let people = definition.level == .users ? [profile] : identity.users(of: profile)
-        for person in people {
-            let transition = Transition(
-                computation: definition, profile: person, segmentID: identity.segmentID(of: person),
+        let isOfAccounts = definition.level == .accounts
+        func transition(of subject: ProfileOrdinal) -> Transition {
+            Transition(
+                computation: definition, profile: subject, segmentID: identity.segmentID(of: subject),
+                accountID: isOfAccounts && subject != profile ? identity.segmentID(of: profile) : nil,
                 number: state.transition, value: state.value, at: instant)
-            let (all, wasCapped) = EmissionBuilder.combinations(
-                addressableIDs(of: person, definition), isExit: transition.isExit)
-            if wasCapped { count("id_combinations_capped") }
-            let combinations = all.filter(isWanted)
-            if all.isEmpty { count("emissions_without_addressable_id") }
-            for connection in connections {
+        }
+        if isOfAccounts, peopleOnly == nil {
+            let groupIDs = identity.values(of: profile, type: "group_id")
+            for connection in connections where connection.sendGroup {
                 guard let destination = destinations[connection.destinationID] else { continue }
-                changes.emissions += EmissionBuilder.emissions(
-                    transition, connection: connection, destination: destination, spaceID: settings.spaceID,
-                    combinations: combinations, origin: origin)
+                changes.emissions += EmissionBuilder.groupEmissions(
+                    transition(of: profile), connection: connection, destination: destination,
+                    spaceID: settings.spaceID, groupIDs: groupIDs, origin: origin)
             }
         }
+        for person in isOfAccounts ? identity.users(of: profile) : [profile] {
+            if let peopleOnly, !peopleOnly.contains(person) { continue }
+            let transition = transition(of: person)
+            var wasReached = true
+            for connection in connections where connection.sendIdentify || connection.sendTrack {
+                guard let destination = destinations[connection.destinationID] else { continue }
+                let calls = calls(
+                    transition, connection: connection, destination: destination, origin: origin, where: isWanted)
+                if calls.wasCapped { count("id_combinations_capped") }
+                wasReached = wasReached && !calls.hasNoAddress
+                changes.emissions += calls.emissions
+            }
+            if !wasReached { count("emissions_without_addressable_id") }
+        }
+    }
+
+    /// The calls that tell one person of a value over one connection.
+    func calls(
+        _ transition: Transition, connection: Connection, destination: Destination, origin: Emission.Origin,
+        salt: String? = nil, where isWanted: (IDCombination) -> Bool = { _ in true }
+    ) -> (emissions: [Emission], wasCapped: Bool, hasNoAddress: Bool) {
+        let (person, definition) = (transition.profile, transition.computation)
+        let ids = addressableIDs(of: person, definition).applying(connection.idSync, isExit: transition.isExit) {
+            identity.values(of: person, type: $0)
+        }
+        let (all, wasCapped) = EmissionBuilder.combinations(ids, isExit: transition.isExit)
+        let emissions = EmissionBuilder.emissions(
+            transition, connection: connection, destination: destination, spaceID: settings.spaceID,
+            combinations: all.filter(isWanted),
+            enrichment: enrichment(connection, of: person, at: transition.at, without: definition.key),
+            origin: origin, salt: salt)
+        return (emissions, wasCapped, all.isEmpty)
+    }
+
+    /// The traits that a connection wants to go along, as they are at the instant. The computation's own key is not
+    /// among them: it would bring a stale value back (spec: engage §7.6).
+    private func enrichment(
+        _ connection: Connection, of person: ProfileOrdinal, at instant: Instant, without key: String
+    ) -> JSONObject {
+        guard !connection.enrichment.isEmpty else { return [:] }
+        var values = JSONObject()
+        var custom: [String: JSONValue]?
+        for trait in connection.enrichment where trait.trait != key {
+            if case .value(let value) = computedValue(key: trait.trait, of: person) {
+                values[trait.name] = value
+                continue
+            }
+            let known =
+                custom
+                ?? Dictionary(
+                    history.traits(of: identity.members(of: person), at: instant).map { ($0.key, $0.value) }
+                ) { $1 }
+            custom = known
+            if let value = known[trait.trait], !value.isNull { values[trait.name] = value }
+        }
+        return values
     }
 
     func addressableIDs(of profile: ProfileOrdinal, _ definition: Computation) -> AddressableIDs {

@@ -40,7 +40,9 @@ extension Engine {
 
     /// Begins to tell a connection of those who hold a value; small audiences are told whole before this returns.
     func startFirstSync(_ computation: RegisteredComputation, _ connection: Connection) {
-        guard connection.enabled, connection.sendIdentify || connection.sendTrack else { return }
+        guard connection.enabled, connection.sendIdentify || connection.sendTrack || connection.sendGroup else {
+            return
+        }
         firstSyncs.append(
             FirstSyncJob(
                 computation: computation.number, connection: connection, next: 0, end: identity.counters.nextOrdinal))
@@ -115,6 +117,7 @@ extension Engine {
         // What was switched off since is not told.
         connection.sendIdentify = connection.sendIdentify && job.connection.sendIdentify
         connection.sendTrack = connection.sendTrack && job.connection.sendTrack
+        connection.sendGroup = connection.sendGroup && job.connection.sendGroup
         emit(state, computation, profile, at: state.since, origin: .firstSync, only: connection)
         return true
     }
@@ -158,6 +161,7 @@ extension Connection {
         case .none:
             connection.sendIdentify = false
             connection.sendTrack = false
+            connection.sendGroup = false
         }
         return connection
     }

@@ -125,12 +125,13 @@ extension Engine {
         let people = definition.level == .users ? [profile] : identity.users(of: profile)
         return people.flatMap { person in
             let transition = Transition(
-                computation: definition, profile: person, segmentID: identity.segmentID(of: person), number: number,
-                value: value, at: instant)
-            let combinations = EmissionBuilder.combinations(addressableIDs(of: person, definition), isExit: false).list
-            return EmissionBuilder.emissions(
-                transition, connection: connection, destination: destination, spaceID: settings.spaceID,
-                combinations: combinations, origin: salt == nil ? .firstSync : .repair, salt: salt)
+                computation: definition, profile: person, segmentID: identity.segmentID(of: person),
+                accountID: person == profile ? nil : identity.segmentID(of: profile), number: number, value: value,
+                at: instant)
+            return self.calls(
+                transition, connection: connection, destination: destination,
+                origin: salt == nil ? .firstSync : .repair, salt: salt
+            ).emissions
         }
     }
 }

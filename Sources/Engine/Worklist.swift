@@ -24,6 +24,9 @@ struct Worklist {
     /// Likewise for one computation only, after a merge.
     var untold: [WakeUps.Key: [Identifier]] = [:]
 
+    /// People who came to an account with this input: they must be told its values.
+    var newUsers: [ProfileOrdinal: [ProfileOrdinal]] = [:]
+
     mutating func add(_ computation: RegisteredComputation, _ profile: ProfileOrdinal) {
         let item = Item(rank: computation.rank, computation: computation.number, profile: profile)
         let place = items[next...].partitioningIndex { $0 >= item }

@@ -83,7 +83,9 @@ extension Connection {
             "destinationID": .string(destinationID), "sendIdentify": .bool(sendIdentify),
             "sendTrack": .bool(sendTrack), "enterEvent": .string(enterEvent), "exitEvent": .string(exitEvent),
             "computeEvent": .string(computeEvent), "enabled": .bool(enabled),
-            "firstSync": .string(firstSync.rawValue),
+            "firstSync": .string(firstSync.rawValue), "sendGroup": .bool(sendGroup),
+            "keyName": .string(orNull: keyName), "updateExistingOnly": .bool(updateExistingOnly),
+            "enrichment": .array(enrichment.map(\.json)), "idSync": .array(idSync.map(\.json)),
         ]
     }
 
@@ -96,6 +98,11 @@ extension Connection {
         computeEvent = json["computeEvent"]?.string ?? computeEvent
         enabled = json["enabled"]?.bool ?? enabled
         firstSync = json["firstSync"]?.string.flatMap(FirstSync.init(rawValue:)) ?? firstSync
+        sendGroup = json["sendGroup"]?.bool ?? false
+        keyName = json["keyName"]?.string
+        updateExistingOnly = json["updateExistingOnly"]?.bool ?? false
+        for trait in json["enrichment"]?.array ?? [] { enrichment.append(try TraitEnrichment(json: trait)) }
+        for id in json["idSync"]?.array ?? [] { idSync.append(try IDSync(json: id)) }
     }
 }
 
@@ -142,6 +149,13 @@ extension Command {
         switch self {
         case .putSource(let source): ["command": "putSource", "source": source.json]
         case .deleteSource(let id): ["command": "deleteSource", "id": .string(id)]
+        case .connectSource(let sourceID, let connection):
+            ["command": "connectSource", "sourceID": .string(sourceID), "connection": connection.json]
+        case .disconnectSource(let sourceID, let destinationID):
+            [
+                "command": "disconnectSource", "sourceID": .string(sourceID),
+                "destinationID": .string(destinationID),
+            ]
         case .putDestination(let destination): ["command": "putDestination", "destination": destination.json]
         case .deleteDestination(let id): ["command": "deleteDestination", "id": .string(id)]
         case .putComputation(let computation): ["command": "putComputation", "computation": computation.json]
@@ -168,6 +182,12 @@ extension Command {
         switch name {
         case "putSource": self = .putSource(try Source(json: json["source"] ?? .null))
         case "deleteSource": self = .deleteSource(id: try json.text("id"))
+        case "connectSource":
+            self = .connectSource(
+                sourceID: try json.text("sourceID"), try SourceConnection(json: json["connection"] ?? .null))
+        case "disconnectSource":
+            self = .disconnectSource(
+                sourceID: try json.text("sourceID"), destinationID: try json.text("destinationID"))
         case "putDestination": self = .putDestination(try Destination(json: json["destination"] ?? .null))
         case "deleteDestination": self = .deleteDestination(id: try json.text("id"))
         case "putComputation": self = .putComputation(try Computation(json: json["computation"] ?? .null))

@@ -8,13 +8,19 @@ public struct Source: Sendable, Hashable {
     public var writeKey: String
     public var enabled: Bool
     public var createdAt: Instant
+    /// Destinations that get its calls directly; at most one per destination.
+    public var connections: [SourceConnection]
 
-    public init(id: String, name: String, writeKey: String, enabled: Bool = true, createdAt: Instant) {
+    public init(
+        id: String, name: String, writeKey: String, enabled: Bool = true, createdAt: Instant,
+        connections: [SourceConnection] = []
+    ) {
         self.id = id
         self.name = name
         self.writeKey = writeKey
         self.enabled = enabled
         self.createdAt = createdAt
+        self.connections = connections
     }
 }
 
@@ -158,6 +164,15 @@ public struct Connection: Sendable, Hashable {
     public var enterEvent: String
     public var exitEvent: String
     public var computeEvent: String
+    /// Group calls about accounts: for account audiences and traits, and destinations that know accounts.
+    public var sendGroup = false
+    /// The name of the attribute or property; `nil`: the computation's key.
+    public var keyName: String?
+    /// Creates nobody at the destination.
+    public var updateExistingOnly = false
+    public var enrichment: [TraitEnrichment] = []
+    /// Empty: every user id and e-mail address (spec: engage §7.4).
+    public var idSync: [IDSync] = []
     public var enabled: Bool
     public var firstSync: FirstSync
 

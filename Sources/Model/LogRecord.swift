@@ -29,8 +29,12 @@ public enum LogEntry: Sendable, Hashable {
 
 /// A change that people make. It goes through the Log like a call, so state stays a function of the Log.
 public enum Command: Sendable, Hashable {
+    /// Creates the source, or replaces everything of it but its connections.
     case putSource(Source)
     case deleteSource(id: String)
+    /// Connects a source to a destination, or replaces the connection that there is.
+    case connectSource(sourceID: String, SourceConnection)
+    case disconnectSource(sourceID: String, destinationID: String)
     case putDestination(Destination)
     case deleteDestination(id: String)
     /// Creates the computation, or replaces name, description, query, options and enabled of an existing one.

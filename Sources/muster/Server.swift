@@ -13,6 +13,7 @@ import Model
 import NIOCore
 import ServiceLifecycle
 import Store
+import WebhookDestination
 
 /// How a Muster server is run.
 struct ServerOptions: Sendable {
@@ -77,7 +78,7 @@ struct Server {
         progress.end()
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .delivery)
         delivery = DeliveryService(
-            store: store, clock: clock, client: client, adapters: [BrazeDestination.self],
+            store: store, clock: clock, client: client, adapters: [BrazeDestination.self, WebhookDestination.self],
             sizes: { [engine] id in engine.read { $0.computation(id: id)?.size } },
             logger: logger)
         let engine = engine
@@ -92,7 +93,7 @@ struct Server {
                         try await engine.waitUntilCaughtUp(with: testClock.now())
                     }
                 },
-                version: Version.current, destinationKinds: [.braze]),
+                version: Version.current, destinationKinds: [.braze, .webhook]),
             engine: engine, log: log, journal: journal, delivery: delivery)
         erasure = ErasureRun(eraser: LogEraser(engine: engine, log: log, logger: logger))
         connect()

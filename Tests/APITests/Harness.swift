@@ -16,6 +16,7 @@ import NIOCore
 import Store
 import Synchronization
 import Testing
+import WebhookDestination
 
 @testable import API
 
@@ -55,7 +56,8 @@ final class Installation: Sendable {
         engine = try EngineService(store: store, log: log, gate: gate, logger: logger)
         ingest = Ingest(log: log, sources: sources, journal: journal, clock: clock, gate: gate)
         delivery = DeliveryService(
-            store: store, clock: clock, client: Installation.httpClient, adapters: [BrazeDestination.self],
+            store: store, clock: clock, client: Installation.httpClient,
+            adapters: [BrazeDestination.self, WebhookDestination.self],
             sizes: { [engine] id in engine.read { $0.computation(id: id)?.size } }, logger: logger)
         let (clock, engine) = (clock, engine)
         let control = TestClockControl { span in
@@ -65,7 +67,7 @@ final class Installation: Sendable {
         api = API(
             configuration: API.Configuration(
                 access: AccessPolicy(password: password), clock: clock, testClock: testClock ? control : nil,
-                version: "test", destinationKinds: [.braze]),
+                version: "test", destinationKinds: [.braze, .webhook]),
             engine: engine, log: log, journal: journal, delivery: delivery)
         let sources = sources
         engine.addListener { event in

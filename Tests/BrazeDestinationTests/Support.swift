@@ -26,6 +26,7 @@ func objects(_ mapping: Mapping) throws -> [(array: String, object: JSONValue)] 
         return [(update.array, .object(JSONObject(update.values.members + update.identity.members)))]
     case .occurrence(_, let occurrence):
         return try occurrence.objects.map { ($0.array, try JSONValue(parsing: $0.json)) }
+    case .nothing: return []
     case .refused(let reason):
         Issue.record("refused: \(reason)")
         return []
