@@ -1,5 +1,7 @@
+import EventLog
 import JSON
 import Model
+import Store
 import Testing
 
 @testable import Engine
@@ -159,8 +161,11 @@ import Testing
         ])
         let calls = try installation.outbox()
         #expect(calls.count == 2)
-        #expect(calls[0]["traits"] == ["vip": true, "subscription": "pro"] || calls[0]["traits"]
-            == ["vip": true, "subscription": "pro", "total": 1])
+        #expect(
+            calls[0]["traits"] == ["vip": true, "subscription": "pro"]
+                || calls[0]["traits"]
+                    == ["vip": true, "subscription": "pro", "total": 1]
+        )
         #expect(calls[1]["properties"]?["vip"] == true)
         #expect(calls[1]["properties"]?["audience_key"] == "buyers")
         #expect(calls[1]["properties"]?["subscription"] == "pro")

@@ -74,9 +74,32 @@ export function connectionSettings(kindName, settings, key, changed = () => {}, 
     names, none,
     isNew && field('Those who are in already', select(firstSyncs, settings.firstSync, (mode) => { settings.firstSync = mode; changed(); }),
       { hint: 'Events can start campaigns and Canvases: silent keeps them from reaching people who have been in for long.' }),
+    overrides(settings, key, changed),
     checkbox('Connect to destination', settings.enabled, (on) => { settings.enabled = on; changed(); },
       { hint: 'Off keeps the settings and sends nothing.' })].filter(Boolean));
   return node;
+}
+
+/** What few connections change: another name, nobody created, traits that go along. */
+function overrides(settings, key, changed) {
+  const lines = (settings.traitEnrichment ?? []).map((one) => (one.name === one.trait ? one.trait : `${one.trait} = ${one.name}`));
+  return h('details', null, h('summary', null, 'More settings'), h('div', { class: 'stack' },
+    field('Name of the attribute', h('input', {
+      type: 'text', value: settings.keyName ?? '', placeholder: key,
+      oninput: (event) => { settings.keyName = event.target.value.trim() || null; changed(); },
+    }), { hint: 'Instead of the key.', optional: true }),
+    checkbox('Update existing users only', settings.updateExistingOnly === true, (on) => { settings.updateExistingOnly = on; changed(); },
+      { hint: 'Creates nobody in Braze.' }),
+    settings.sendGroup !== undefined && checkbox('Send Group', settings.sendGroup, (on) => { settings.sendGroup = on; changed(); },
+      { hint: 'Tells of the account itself. Braze has no use for it, a webhook may.' }),
+    field('Traits that go along', h('textarea', {
+      rows: Math.max(2, lines.length), value: lines.join('\n'), placeholder: 'one per line: plan, or plan = subscription_plan',
+      oninput: (event) => {
+        settings.traitEnrichment = event.target.value.split('\n').map((line) => line.split('=').map((part) => part.trim()))
+          .filter(([trait]) => trait !== '').map(([trait, name]) => ({ trait, name: name || trait }));
+        changed();
+      },
+    }), { hint: 'With every call of this connection, as they are then. Not sent by themselves.', optional: true })));
 }
 
 /** Who is meant, in a few words: a name, an e-mail address, an id. */

@@ -3,6 +3,8 @@
 import { api, query, space } from '../api.js';
 import { breakerCard, dataPointsCard, reconcileTab, spikeNotices } from '../destination-economy.js';
 import { destinationForm } from '../destination-form.js';
+import { eventTester } from '../event-tester.js';
+import { sourceConnections } from '../source-connections.js';
 import { h, replace } from '../dom.js';
 import { clockTime, count, duration, number, time } from '../format.js';
 import {
@@ -17,7 +19,8 @@ export async function destinationPage(context) {
   const base = `#/destinations/${destination.id}`;
   const entries = [
     ['Overview', '', overviewTab], ['Deliveries', '/deliveries', deliveriesTab], ['Parked', '/parked', parkedTab],
-    ['Compare', '/compare', reconcileTab], ['Settings', '/settings', settingsTab],
+    ['Event Tester', '/tester', eventTester], ['Compare', '/compare', reconcileTab],
+    ['Settings', '/settings', settingsTab],
   ];
   const current = entries.find(([, suffix]) => suffix === `/${context.parameters.tab}`) ?? entries[0];
   const banner = h('div');
@@ -65,7 +68,8 @@ async function overviewTab({ destination, context, read }) {
       const connection = row.item.connections.find((one) => one.destination.id === destination.id);
       return connection ? [{ ...row, connection }] : [];
     });
-  return h('div', { class: 'stack' }, card('Queue', queue), points.node,
+  const connected = await sourceConnections(destination, context);
+  return h('div', { class: 'stack' }, card('Queue', queue), points.node, connected,
     card('Connected audiences and traits', rows.length === 0
       ? h('div', { class: 'empty' }, h('p', null, 'None yet. Open an audience or trait and add this destination there.'),
         h('div', { class: 'actions' }, h('a', { class: 'button plain', href: '#/audiences' }, 'Open Audiences')))

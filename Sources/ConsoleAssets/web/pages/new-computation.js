@@ -124,7 +124,7 @@ export function newComputationPage(kindName) {
               draw();
             },
           }, h('strong', null, h('span', { class: 'mark' }, icon('check')), destination.name),
-          h('span', { class: 'quiet' }, settings ? summary(kindName, settings) : 'Braze · press to choose'),
+          h('span', { class: 'quiet' }, settings ? summary(kindName, settings) : `${destination.kindName} · press to choose`),
           h('span', null, status(destination.state.status))),
           settings && estimates.get(destination.id)?.node,
           settings && h('button', {
