@@ -158,6 +158,7 @@ extension API {
         var own: [LedgerKey: JSONValue] = [:]
         for emission in sample.emissions {
             switch adapter.map(emission) {
+            case .nothing: break
             case .refused(let reason):
                 price.refused += 1
                 price.reason = price.reason ?? reason

@@ -107,7 +107,7 @@ public struct Pricing: Sendable {
         switch mapping {
         case .update(_, let update): update.values.members.reduce(0) { $0 + value($1.key, $1.value) }
         case .occurrence(_, let happened): happened.objects.reduce(0) { $0 + occurrence($1) }
-        case .refused: 0
+        case .nothing, .refused: 0
         }
     }
 }

@@ -161,7 +161,7 @@ public enum SourceCall {
         return Emission(
             destinationID: destinationID, computationID: call.sourceID, computationKey: "", profile: profile,
             kind: Emission.Kind(call.kind), messageID: id, timestamp: call.timestamp,
-            payload: JSONValue.object(payload).utf8)
+            payload: JSONValue.object(payload).utf8, origin: .source)
     }
 }
 

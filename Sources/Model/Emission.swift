@@ -21,6 +21,8 @@ public struct Emission: Sendable, Hashable {
         case firstSync = 1
         /// A comparison found that the destination holds something else: what it acknowledged does not count.
         case repair = 2
+        /// A source's call is passed on: people did something, no value changed.
+        case source = 3
     }
 
     /// Position in the outbox; `nil` until it is stored. Per destination and profile the order of delivery.
