@@ -12,13 +12,14 @@ import Testing
 @Suite("delivery to the Braze sandbox", .timeLimit(.minutes(2))) struct SandboxTests {
     /// A sandbox on a port of its own, and its base address.
     static func withSandbox(
-        _ change: (inout SandboxSwitches) -> Void = { _ in },
+        _ change: (inout SandboxSwitches) -> Void = { _ in }, keys: [SandboxConfiguration.Key] = [],
         _ body: @escaping @Sendable (BrazeSandboxServer, String) async throws -> Void
     ) async throws {
         var configuration = SandboxConfiguration()
         configuration.port = 0
         configuration.switches.applyDelayMilliseconds = 0
         configuration.clock = { WallClock().now().milliseconds }
+        configuration.keys += keys
         change(&configuration.switches)
         let sandbox = try BrazeSandboxServer(configuration)
         let (ports, running) = AsyncStream.makeStream(of: Int.self)
