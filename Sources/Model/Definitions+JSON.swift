@@ -32,7 +32,7 @@ extension Source {
     public var json: JSONValue {
         [
             "id": .string(id), "name": .string(name), "writeKey": .string(writeKey), "enabled": .bool(enabled),
-            "createdAt": createdAt.stored,
+            "createdAt": createdAt.stored, "connections": .array(connections.map(\.json)),
         ]
     }
 
@@ -40,6 +40,9 @@ extension Source {
         self.init(
             id: try json.text("id"), name: try json.text("name"), writeKey: try json.text("writeKey"),
             enabled: json["enabled"]?.bool ?? true, createdAt: try json.instant("createdAt"))
+        for connection in json["connections"]?.array ?? [] {
+            connections.append(try SourceConnection(json: connection))
+        }
     }
 }
 

@@ -36,7 +36,12 @@ import Testing
     }
 
     private func user(_ sandbox: BrazeSandboxServer, _ id: String) throws -> JSONValue {
-        let body: JSONValue = ["external_ids": [.string(id)]]
+        let body: JSONValue = [
+            "external_ids": [.string(id)],
+            "fields_to_export": [
+                "external_id", "first_name", "user_aliases", "custom_attributes", "custom_events", "total_revenue",
+            ],
+        ]
         let answer = sandbox.answer(
             SandboxRequest(
                 "POST", "/users/export/ids",
@@ -156,9 +161,10 @@ import Testing
                 try await eventually("subscribed") { try desk.waiting == 0 }
                 let status = sandbox.answer(
                     SandboxRequest(
-                        "GET", "/subscription/status/get?subscription_group_id=\(group)&external_id=u1",
+                        "GET", "/subscription/status/get", query: "subscription_group_id=\(group)&external_id=u1",
                         headers: [("authorization", "Bearer \(SandboxConfiguration.defaultKey)")], body: []))
                 #expect(try JSONValue(parsing: status.body)["status"]?["u1"] == "Subscribed")
+                #expect(try self.user(sandbox, "u1")["external_id"] == "u1")
                 try desk.emit(
                     [
                         try self.call(3, "user_deleted", .track, ["userId": "u1", "event": "User Deleted"]),
