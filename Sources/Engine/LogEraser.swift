@@ -25,7 +25,7 @@ public struct LogEraser: Sendable {
                 // Whoever comes back under the id is told to destinations anew.
                 for destinationID in engine.read({ $0.destinations }).keys {
                     try engine.store.forgetAcknowledgedValues(
-                        destinationID: destinationID, externalIDs: regulation.userIDs)
+                        destinationID: destinationID, externalIDs: regulation.userIDs.map { "external_id:\($0)" })
                 }
                 let erased = try erase(regulation)
                 try await engine.submit(.finishRegulation(id: regulation.id))

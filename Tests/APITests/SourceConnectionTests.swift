@@ -223,6 +223,29 @@ import Testing
         }
     }
 
+    @Test("7: whoever is deleted is told to Braze anew when they come back: nothing acknowledged is remembered")
+    func deletionForgetsAcknowledgedValues() async throws {
+        let installation = try Installation()
+        try await installation.test { (client) async throws in
+            let destination = try await client.destination()
+            try await installation.send(installation.track("Viewed", user: "u1"))
+            let store = installation.engine.store
+            let keys = ["u1", "u2"].map { LedgerKey(externalID: "external_id:\($0)", attribute: "plan") }
+            var changes = DeliveryChanges(destinationID: destination, at: .epoch)
+            for key in keys { changes.acknowledgedValues[key] = ["pro", 1] }
+            try store.record(changes)
+            let answer = try await client.post(
+                "/regulations", ["regulationType": "DELETE_ONLY", "subjectType": "USER_ID", "subjectIds": ["u1"]])
+            #expect(answer.status == 200, "\(answer.text)")
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            await LogEraser(engine: installation.engine, log: installation.log, logger: logger).eraseOpen()
+            #expect(
+                try store.acknowledgedValues(destinationID: destination, keys).keys.map(\.externalID) == [
+                    "external_id:u2"
+                ])
+        }
+    }
+
     @Test("6: a webhook is set up like any destination; its secrets are never shown")
     func webhook() async throws {
         let installation = try Installation()
