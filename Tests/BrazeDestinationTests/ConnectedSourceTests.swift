@@ -120,7 +120,10 @@ import Testing
                     [
                         try self.call(3, "identify_users", .identify, ["anonymousId": "a1", "userId": "u1"]),
                         try self.call(4, "identify_calls", .identify, ["userId": "u1", "traits": ["plan": "pro"]]),
-                        try self.call(5, "alias_new", .alias, ["userId": "u1", "previousId": "p1"]),
+                        // Braze keeps one alias per label.
+                        try self.call(
+                            5, "alias_new", .alias, ["userId": "u1", "previousId": "p1"],
+                            options: ["fields": ["alias_label": "previous"]]),
                         try self.call(
                             6, "create_alias", .track,
                             [
