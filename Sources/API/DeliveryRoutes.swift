@@ -140,6 +140,13 @@ extension API {
     }
 
     private func about(_ profile: ProfileOrdinal, _ computationID: String) -> JSONObject {
+        // Of a person who was deleted nothing is known any more.
+        guard engine.read({ $0.exists(profile) }) else {
+            return [
+                "profileId": "", "profileName": "a deleted person", "computationId": .string(computationID),
+                "computationName": "Regulation",
+            ]
+        }
         let (summary, name) = engine.read { engine in
             (
                 engine.summary(engine.canonical(profile)),

@@ -70,6 +70,11 @@ extension DestinationKind {
                     "Sends people who have only an anonymous id under a user alias with this label. Empty: they are not sent.",
                 isRequired: false, control: .text),
             Field(
+                key: "delete_users", label: "Delete people in Braze too",
+                hint:
+                    "true: whom a regulation deletes here (DELETE_ONLY, SUPPRESS_WITH_DELETE) is deleted there. The key needs users.delete.",
+                isRequired: false, control: .text),
+            Field(
                 key: "requests_per_second", label: "Requests per second",
                 hint: "At most so many, 1 to 1000. Empty: 100.", isRequired: false, control: .text),
             Field(

@@ -27,7 +27,7 @@ extension API {
 
     /// The name of an audience or trait, or its id where it is gone.
     func computationName(_ id: String) -> String {
-        engine.read { $0.computation(id: id)?.definition.name } ?? id
+        engine.read { $0.computation(id: id)?.definition.name ?? $0.sources[id]?.name } ?? id
     }
 
     private func redrive(_ request: APIRequest) async throws -> JSONValue {

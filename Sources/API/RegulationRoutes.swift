@@ -90,10 +90,10 @@ extension API {
             !regulation.kind.forwards
             ? []
             : destinations.map { destination in
-                [
-                    "id": .string(destination.id), "name": .string(destination.name), "status": "NOT_SUPPORTED",
-                    "errString": "Muster does not delete people in destinations: delete them there.",
-                    "finishedAt": .null,
+                let (status, problem) = deletion(regulation, at: destination)
+                return [
+                    "id": .string(destination.id), "name": .string(destination.name), "status": .string(status),
+                    "errString": .string(orNull: problem), "finishedAt": .null,
                 ]
             }
         return [
@@ -103,6 +103,22 @@ extension API {
             "deletedProfiles": .number(regulation.profiles.count),
             "streamStatus": [["id": .string(spaceID), "destinationStatus": .array(forwarded)]],
         ]
+    }
+
+    /// How far a destination is with a regulation that reaches it.
+    private func deletion(_ regulation: Regulation, at destination: Destination) -> (status: String, problem: String?) {
+        let call: JSONValue = ["type": "delete", "userId": "u"]
+        let sample = Emission(
+            destinationID: destination.id, computationID: regulation.id, computationKey: "", profile: .nobody,
+            kind: .delete, messageID: "", timestamp: regulation.createdAt, payload: call.utf8)
+        guard let mapper = try? delivery.mapper(destination), mapper.map(sample) != .nothing else {
+            return ("NOT_SUPPORTED", "It is not set to delete people (setting delete_users): delete them there.")
+        }
+        let own =
+            (try? engine.store.outbox(
+                destinationID: destination.id, computationID: regulation.id, limit: 1000)) ?? []
+        if let parked = own.first(where: { $0.parkedReason != nil }) { return ("FAILED", parked.parkedReason) }
+        return (regulation.finishedAt == nil || !own.isEmpty ? "RUNNING" : "FINISHED", nil)
     }
 
     // MARK: One id

@@ -8,7 +8,9 @@ extension BrazeDestination {
     /// and one per element of an incremental change; one per event and per purchase. Identifiers and subscription states
     /// are free.
     public var pricing: Pricing {
-        Pricing(value: { Self.dataPoints(of: $1, named: $0) }, occurrence: { BrazeArray(rawValue: $0.array)?.isOfTrack == false ? 0 : 1 })
+        Pricing(
+            value: { Self.dataPoints(of: $1, named: $0) },
+            occurrence: { BrazeArray(rawValue: $0.array)?.isOfTrack == false ? 0 : 1 })
     }
 
     private static let freeNames: Set<String> = [

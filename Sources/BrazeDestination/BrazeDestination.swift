@@ -61,6 +61,9 @@ public struct BrazeDestination: DestinationAdapter {
         case (nil, .track):
             let isOrder = call["event"]?.string == "Order Completed" && call["properties"]?["products"] != nil
             action = isOrder ? .trackPurchase : .trackEvent
+        case (nil, .delete):
+            guard settings.deletesUsers else { return .nothing }
+            action = .deleteUser
         case (nil, .group):
             throw MappingError(
                 message: "Braze knows persons only: send an account audience or trait as identify or track")

@@ -12,6 +12,7 @@ public import JSON
 /// | `anonymous_alias_label` | no | sends persons without any other identifier under a user alias with this label |
 /// | `requests_per_second` | no | 1 to 1000 (Braze's limit); 100 where it is missing |
 /// | `object_limit` | no | `combined` (75 in all, within every contract) or `per_array` (older contracts) |
+/// | `delete_users` | no | `true` deletes people in Braze whom a regulation deletes here; the key needs `users.delete` |
 /// | `allow_custom_host` | no | lets `endpoint` be something else than Braze, for example a sandbox on another machine |
 public struct BrazeSettings: Sendable, Hashable {
     /// The REST address without a slash at its end.
@@ -19,6 +20,8 @@ public struct BrazeSettings: Sendable, Hashable {
     let apiKey: String
     public let appID: String?
     public let anonymousAliasLabel: String?
+    /// Deletes people in Braze whom a regulation deletes here.
+    public let deletesUsers: Bool
     /// Requests per second at most.
     public let requestsPerSecond: Double
     /// Whether the contract counts 75 objects per array instead of 75 in all.
@@ -31,6 +34,7 @@ public struct BrazeSettings: Sendable, Hashable {
         apiKey = try Self.key(in: settings)
         appID = try Self.text("app_id", in: settings)
         anonymousAliasLabel = try Self.text("anonymous_alias_label", in: settings)
+        deletesUsers = settings["delete_users"].map(Self.isTrue) ?? false
         requestsPerSecond = try Self.rate(in: settings)
         switch try Self.text("object_limit", in: settings) ?? "combined" {
         case "combined": countsObjectsPerArray = false

@@ -1,5 +1,6 @@
 import History
 import Identity
+import JSON
 public import Model
 import Store
 
@@ -48,6 +49,26 @@ extension Engine {
         }
         regulation.finishedAt = instant
         changes.regulations.append(regulation)
+        if regulation.kind.forwards { forward(regulation, at: instant) }
+    }
+
+    /// Tells every destination whom to delete. Only now that all else is gone: nothing about them can follow.
+    private func forward(_ regulation: Regulation, at instant: Instant) {
+        for destination in destinations.values.sorted(by: { $0.id < $1.id }) where destination.enabled {
+            for userID in regulation.userIDs {
+                let messageID = StableID.make(prefix: "delete_", parts: [regulation.id, destination.id, userID])
+                let time = JSONValue.string(instant.description)
+                let call: JSONValue = [
+                    "type": "delete", "messageId": .string(messageID), "userId": .string(userID), "timestamp": time,
+                    "receivedAt": time, "context": ["regulation": .string(regulation.id)],
+                ]
+                changes.emissions.append(
+                    Emission(
+                        destinationID: destination.id, computationID: regulation.id, computationKey: "",
+                        profile: .nobody, kind: .delete, messageID: messageID, timestamp: instant, payload: call.utf8,
+                        origin: .source))
+            }
+        }
     }
 
     /// Orders to delete whose records still stand in the Log, oldest first.

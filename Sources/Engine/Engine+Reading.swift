@@ -86,6 +86,7 @@ extension Engine {
         return row.ordinal
     }
 
+    public func exists(_ profile: ProfileOrdinal) -> Bool { identity.exists(profile) }
     public var profileCount: Int { identity.profileCount }
     public func canonical(_ profile: ProfileOrdinal) -> ProfileOrdinal { identity.canonical(profile) }
     public func ordinals(of profile: ProfileOrdinal) -> [ProfileOrdinal] { identity.members(of: profile) }

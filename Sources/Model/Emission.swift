@@ -11,6 +11,8 @@ public struct Emission: Sendable, Hashable {
         case page
         case screen
         case alias
+        /// Not a call of Segment's: a person is to be deleted at the destination too.
+        case delete
     }
 
     /// Why it was made. A first sync is expected to be large, a change is not.

@@ -29,5 +29,8 @@ public struct ProfileOrdinal: Sendable, Hashable, Comparable {
 
     public init(_ rawValue: UInt32) { self.rawValue = rawValue }
 
+    /// No profile: what is said about people who were deleted stands under it.
+    public static let nobody = ProfileOrdinal(.max)
+
     public static func < (left: ProfileOrdinal, right: ProfileOrdinal) -> Bool { left.rawValue < right.rawValue }
 }

@@ -37,8 +37,12 @@ public struct WebhookDestination: DestinationAdapter {
             return .refused(reason: "The call in the outbox is not valid JSON")
         }
         call["mapping"] = nil
+        // People who were deleted have no profile to be told in the order of.
+        let person =
+            emission.profile == .nobody
+            ? "user:\(call["userId"]?.string ?? "")" : "profile:\(emission.profile.rawValue)"
         return .occurrence(
-            person: "profile:\(emission.profile.rawValue)",
+            person: person,
             Occurrence(objects: [OutgoingObject(array: Self.array, call)]))
     }
 

@@ -181,6 +181,14 @@ import Testing
         }
     }
 
+    @Test("5: whom a regulation deletes is deleted in Braze where the destination is set so") func regulation() throws {
+        let call: JSONValue = ["type": "delete", "userId": "u1"]
+        #expect(try braze().map(emission(.delete, call)) == .nothing)
+        let request = try objects(braze(["delete_users": "true"]).map(emission(.delete, call)))
+        #expect(request.map(\.array) == ["external_ids"])
+        #expect(request.map(\.object) == ["u1"])
+    }
+
     @Test("4: the anonymous are refused with the reason; a permission that lacks parks those calls, the rest goes on")
     func refusals() async throws {
         try await SandboxTests.withSandbox(keys: [

@@ -31,6 +31,19 @@ import Testing
         return muster
     }
 
+    @Test("a regulation that reaches destinations tells each of them whom to delete, once all else is gone")
+    func forwarding() async throws {
+        for (kind, count) in [(Regulation.Kind.deleteOnly, 1), (.suppressWithDelete, 1), (.deleteInternal, 0)] {
+            let muster = try await populated()
+            try await muster.apply([regulation(kind, "u1", at: start + hour + hour)])
+            #expect(try muster.outbox().allSatisfy { $0["type"] != "delete" })
+            try await muster.apply([.command(.finishRegulation(id: "reg_1"), receivedAt: start + day)])
+            try muster.reopen()
+            let deletes = try muster.outbox().filter { $0["type"] == "delete" }
+            #expect(deletes.map { $0["userId"] } == Array(repeating: "u1", count: count))
+        }
+    }
+
     @Test("96: a deleted person is gone from memory, the state file and the Log; others stay; replays stay out")
     func deletion() async throws {
         let muster = try await populated()

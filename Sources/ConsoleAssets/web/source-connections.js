@@ -79,12 +79,13 @@ function openConnection(destination, source, connection, presets, changed) {
 }
 
 function presetRow(preset, options) {
-  const settings = h('div', { class: 'stack nested' }, preset.settings.map((setting) => settingRow(setting, options)));
-  settings.hidden = !options.enabled;
+  const settings = h('details', { class: 'nested' }, h('summary', null, 'Settings'),
+    h('div', { class: 'stack' }, preset.settings.map((setting) => settingRow(setting, options))));
+  settings.hidden = !options.enabled || preset.settings.length === 0;
   return h('div', { class: 'stack' },
     checkbox(preset.title, options.enabled, (on) => {
       options.enabled = on;
-      settings.hidden = !on;
+      settings.hidden = !on || preset.settings.length === 0;
     }, { hint: preset.explanation }),
     settings);
 }
