@@ -233,9 +233,30 @@ def visit_everything(console, server):
     console.open(f"profiles/{account}/accounts")
     for tab in ["", "/debugger", "/settings"]:
         console.open(f"sources/{source}{tab}")
-    for tab in ["", "/deliveries", "/parked", "/settings"]:
+    for tab in ["", "/deliveries", "/parked", "/tester", "/settings"]:
         console.open(f"destinations/{destination}{tab}")
     console.open("no/such/page", "Not found")
+
+
+def connect_a_source_and_try_a_call(console, server):
+    """Passes a source on to the destination, and asks what would become of a call and of an anonymous one."""
+    destination = server.get("/destinations")["destinations"][0]["id"]
+    source = server.get("/sources")["sources"][0]
+    page = console.page
+    console.open(f"destinations/{destination}")
+    page.get_by_role("button", name=f"Connect {source['name']}").click()
+    sheet = page.locator("dialog.sheet")
+    sheet.get_by_label("Page Calls").check()
+    console.shoot("source_connection")
+    sheet.get_by_role("button", name=f"Connect {source['name']}").click()
+    expect(page.locator("main").get_by_role("link", name=source["name"])).to_be_visible()
+    console.open(f"destinations/{destination}/tester")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page.get_by_text("It would be sent like this.")).to_be_visible()
+    page.get_by_label("Start from").select_option("anonymous")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page.get_by_text("takes identified users only")).to_be_visible()
+    console.shoot("event_tester")
 
 
 def visit_on_a_phone(console, server):
@@ -268,6 +289,7 @@ def main():
         create_audience(console, "Recent Buyers")
         create_trait(console, "Last Product Viewed Item")
         ask_why(console, server)
+        connect_a_source_and_try_a_call(console, server)
         visit_everything(console, server)
         phone = browser.new_context(viewport={"width": 390, "height": 844}, http_credentials=credentials, has_touch=True)
         pocket = Console(phone.new_page(), server.url, arguments.out)
