@@ -206,7 +206,9 @@ package enum NumericText {
     package static func rounded(_ value: Double) -> Double {
         let magnitude = abs(value)
         guard magnitude >= 1e-7, magnitude < 1e15 else { return value }
-        var scale = 0
+        // 2 to the exponent is at most the magnitude; a power of ten that is certainly not too great is where to begin.
+        let digits = Double(magnitude.exponent + 1) * 0.301_029_995_663_982
+        var scale = min(22, max(0, Int((13.9 - digits).rounded(.down))))
         while scale < 22, magnitude * powersOfTen[scale] < 1e14 { scale += 1 }
         return (value * powersOfTen[scale]).rounded() / powersOfTen[scale]
     }

@@ -89,17 +89,23 @@ public struct HistoryBench {
     /// and then the values as doubles, of strings the place among `BenchData.categories`.
     private func write(_ answers: [ScanAnswer], of query: BenchQuery, _ number: Int, _ data: BenchData) throws {
         var bytes = Data()
+        let places = Dictionary(uniqueKeysWithValues: BenchData.categories.enumerated().map { ($1, $0) })
         func append<Element>(_ elements: [Element]) { elements.withUnsafeBytes { bytes.append(contentsOf: $0) } }
         for answer in answers {
             if query.isTrait {
                 append([UInt32(answer.valueCount)])
-                append((0..<answer.valueCount).map { answer.profile($0).rawValue })
-                append(
-                    (0..<answer.valueCount).map { index -> Double in
-                        if let number = answer.number(index) { return number }
-                        let text = answer.value(index, in: data.history.store).string
-                        return Double(BenchData.categories.firstIndex { $0 == text } ?? -1)
-                    })
+                var profiles: [UInt32] = []
+                var values: [Double] = []
+                answer.forEachValue(in: data.history.store) { profile, value in
+                    profiles.append(profile.rawValue)
+                    if case .number(let number) = value {
+                        values.append(number.double)
+                    } else {
+                        values.append(Double(places[value.string ?? ""] ?? -1))
+                    }
+                }
+                append(profiles)
+                append(values)
             } else {
                 append([UInt32(answer.members.count)])
                 var members: [UInt32] = []

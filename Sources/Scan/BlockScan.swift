@@ -20,7 +20,7 @@ final class BlockScan {
     /// By table and column: cells that were put together for the block.
     private var decoded: [[UnsafePointer<UInt64>?]]
     private var leafTruths: [Truth?]
-    let tally = Tally()
+    lazy var tally = Tally()
     /// By code of a string: its place in the order of bytes, or `.max`.
     let ranks: [UInt32]
     private let queryTables: [[Int]]

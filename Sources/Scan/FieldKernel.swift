@@ -127,10 +127,10 @@ struct FieldKernel {
         case .constant(let passes, let isDoubtful): return (passes ? possible : 0, isDoubtful ? possible : 0)
         case .code8(let codes, let code):
             let codes = codes + row
-            return (FieldKernel.gather(count) { codes[$0] == code } & possible, 0)
+            return (FieldKernel.gather(count, possible) { codes[$0] == code }, 0)
         case .notCode8(let codes, let code):
             let codes = codes + row
-            return (FieldKernel.gather(count) { codes[$0] != code } & possible, 0)
+            return (FieldKernel.gather(count, possible) { codes[$0] != code }, 0)
         case .verdicts8(let codes, let verdicts):
             return FieldKernel.accepted(possible) { verdicts[Int(codes[row + $0])] }
         case .verdicts16(let codes, let verdicts):
@@ -140,15 +140,18 @@ struct FieldKernel {
             let isThere = Int32.min + 1
             let passing =
                 switch ordering {
-                case .less: FieldKernel.gather(count) { Double(values[$0]) < number && values[$0] > isThere }
-                case .lessOrSame: FieldKernel.gather(count) { Double(values[$0]) <= number && values[$0] > isThere }
-                case .greater: FieldKernel.gather(count) { Double(values[$0]) > number && values[$0] > isThere }
-                case .greaterOrSame: FieldKernel.gather(count) { Double(values[$0]) >= number && values[$0] > isThere }
+                case .less: FieldKernel.gather(count, possible) { Double(values[$0]) < number && values[$0] > isThere }
+                case .lessOrSame:
+                    FieldKernel.gather(count, possible) { Double(values[$0]) <= number && values[$0] > isThere }
+                case .greater:
+                    FieldKernel.gather(count, possible) { Double(values[$0]) > number && values[$0] > isThere }
+                case .greaterOrSame:
+                    FieldKernel.gather(count, possible) { Double(values[$0]) >= number && values[$0] > isThere }
                 }
-            return (passing & possible, 0)
+            return (passing, 0)
         case .code32(let codes, let code):
             let codes = codes + row
-            return (FieldKernel.gather(count) { codes[$0] == code } & possible, 0)
+            return (FieldKernel.gather(count, possible) { codes[$0] == code }, 0)
         case .cells(let cells, let comparison):
             return FieldKernel.accepted(cells + row, count, comparison, among: possible)
         case .decoded(let comparison):
@@ -164,21 +167,21 @@ struct FieldKernel {
         switch comparison {
         case .never: return (0, 0)
         case .always: return (possible, 0)
-        case .same(let bits): return (gather(count) { cells[$0] == bits } & possible, 0)
-        case .other(let bits): return (gather(count) { cells[$0] != bits && !Bits.isNull(cells[$0]) } & possible, 0)
-        case .present: return (gather(count) { !Bits.isNull(cells[$0]) } & possible, 0)
-        case .absent: return (gather(count) { Bits.isNull(cells[$0]) } & possible, 0)
+        case .same(let bits): return (gather(count, possible) { cells[$0] == bits }, 0)
+        case .other(let bits): return (gather(count, possible) { cells[$0] != bits && !Bits.isNull(cells[$0]) }, 0)
+        case .present: return (gather(count, possible) { !Bits.isNull(cells[$0]) }, 0)
+        case .absent: return (gather(count, possible) { Bits.isNull(cells[$0]) }, 0)
         case .ordering(let ordering, let number):
             // What is no number is a NaN here, of which every ordering is false.
             func value(_ index: Int) -> Double { Double(bitPattern: cells[index]) }
             let passing =
                 switch ordering {
-                case .less: gather(count) { value($0) < number }
-                case .lessOrSame: gather(count) { value($0) <= number }
-                case .greater: gather(count) { value($0) > number }
-                case .greaterOrSame: gather(count) { value($0) >= number }
+                case .less: gather(count, possible) { value($0) < number }
+                case .lessOrSame: gather(count, possible) { value($0) <= number }
+                case .greater: gather(count, possible) { value($0) > number }
+                case .greaterOrSame: gather(count, possible) { value($0) >= number }
                 }
-            return (passing & possible, 0)
+            return (passing, 0)
         case .general(let test):
             return accepted(possible) {
                 switch test.accepts(Cell(rawBits: cells[$0])) {
@@ -206,6 +209,23 @@ struct FieldKernel {
             doubtful |= UInt64(verdict >> 1) &<< UInt64(bit)
         }
         return (passing, doubtful)
+    }
+
+    /// One bit per row of the possible ones: where those are few, only they are looked at.
+    @inline(__always)
+    private static func gather(_ count: Int, _ possible: UInt64, _ test: (Int) -> Bool) -> UInt64 {
+        // Few, as can be told quickly: bits that remain after nine were taken away.
+        var rest = possible
+        for _ in 0..<9 { rest &= rest &- 1 }
+        guard rest == 0 else { return gather(count, test) & possible }
+        var bits: UInt64 = 0
+        rest = possible
+        while rest != 0 {
+            let bit = UInt64(rest.trailingZeroBitCount)
+            rest &= rest &- 1
+            bits |= (test(Int(bit)) ? 1 : 0) &<< bit
+        }
+        return bits
     }
 
     /// One bit per row.

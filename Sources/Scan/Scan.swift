@@ -20,25 +20,23 @@ public struct ScanAnswer: Sendable {
     public internal(set) var members: ProfileSet
     /// Of whom the kernels can't tell: `resolve` asks the evaluator.
     public internal(set) var undecided: ProfileSet
-    var ordinals: [UInt32]
-    var bits: [UInt64]
+    /// Of a trait, ascending by profile: values other than that of somebody without events, in the pieces in which
+    /// threads found them, because putting them together would take longer than finding them.
+    var parts: [(profiles: [UInt32], bits: [UInt64])]
     /// Of a trait: values that the evaluator was asked for.
     public internal(set) var exact: [ProfileOrdinal: JSONValue] = [:]
 
     /// Of a trait: how many have a value other than that of somebody without events (null, or 0 for counts).
-    public var valueCount: Int { ordinals.count }
+    public var valueCount: Int { parts.reduce(0) { $0 + $1.profiles.count } }
 
-    /// Who they are, ascending.
-    public func profile(_ index: Int) -> ProfileOrdinal { ProfileOrdinal(ordinals[index]) }
-
-    /// The value at an index, where it is a number.
-    public func number(_ index: Int) -> Double? {
-        let cell = Cell(rawBits: bits[index])
-        return cell.kind == .number ? cell.number : nil
+    /// Hands over these profiles, ascending, with their values.
+    public func forEachValue(in store: ValueStore, _ body: (ProfileOrdinal, JSONValue) -> Void) {
+        for part in parts {
+            for (profile, bits) in zip(part.profiles, part.bits) {
+                body(ProfileOrdinal(profile), store.json(Cell(rawBits: bits)))
+            }
+        }
     }
-
-    /// The value at an index.
-    public func value(_ index: Int, in store: ValueStore) -> JSONValue { store.json(Cell(rawBits: bits[index])) }
 
     /// Asks the evaluator about those who are undecided.
     /// - Parameter subject: Who has an ordinal.
@@ -125,17 +123,13 @@ extension ScanPlan {
             var whole = QueryAnswer()
             whole.members.reserveCapacity(parts.reduce(0) { $0 + $1[number].members.count })
             whole.doubts.reserveCapacity(parts.reduce(0) { $0 + $1[number].doubts.count })
-            whole.profiles.reserveCapacity(parts.reduce(0) { $0 + $1[number].profiles.count })
-            whole.values.reserveCapacity(parts.reduce(0) { $0 + $1[number].values.count })
             for part in parts {
                 whole.members += part[number].members
                 whole.doubts += part[number].doubts
-                whole.profiles += part[number].profiles
-                whole.values += part[number].values
             }
             return ScanAnswer(
                 members: ProfileSet(words: whole.members), undecided: ProfileSet(words: whole.doubts),
-                ordinals: whole.profiles, bits: whole.values)
+                parts: parts.map { ($0[number].profiles, $0[number].values) })
         }
     }
 }

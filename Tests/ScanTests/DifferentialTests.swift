@@ -122,9 +122,7 @@ struct ScanTrial {
         _ nothing: JSONValue
     ) -> String? {
         var values: [ProfileOrdinal: JSONValue] = answer.exact
-        for index in 0..<answer.valueCount {
-            values[answer.profile(index)] = answer.value(index, in: history.store)
-        }
+        answer.forEachValue(in: history.store) { values[$0] = $1 }
         let others = (0..<Self.bound).filter { $0 % 97 == 0 || $0 == Self.bound - 1 }
         for number in active.union(others).sorted() {
             let profile = ProfileOrdinal(number)
