@@ -22,7 +22,7 @@ public final class DeliveryService: Service {
     let sender: HTTPSender
     private let kinds: [String: any DestinationAdapter.Type]
     let configuration: DeliveryConfiguration
-    private let sizes: @Sendable (String) -> Int?
+    private let facts: @Sendable (String) -> ComputationFacts?
     private let logger: Logger
     private let state: Mutex<State>
     private let changes: AsyncStream<Void>
@@ -45,11 +45,12 @@ public final class DeliveryService: Service {
     ///   - client: With the configuration `.delivery`; stays the caller's to shut down, after `run` has returned.
     ///   - adapters: The kinds of destinations that are known.
     ///   - seed: For the random part of waiting times.
-    ///   - sizes: How many members a computation has, for judging spikes; is called from a thread that may wait.
+    ///   - facts: What is known of a computation, for judging spikes; is called from a thread that may wait.
     public init(
         store: StateStore, clock: any InstantSource, client: HTTPClient, adapters: [any DestinationAdapter.Type],
         configuration: DeliveryConfiguration = DeliveryConfiguration(),
-        seed: UInt64 = .random(in: .min ... .max), sizes: @escaping @Sendable (String) -> Int? = { _ in nil },
+        seed: UInt64 = .random(in: .min ... .max),
+        facts: @escaping @Sendable (String) -> ComputationFacts? = { _ in nil },
         logger: Logger
     ) {
         self.store = store
@@ -57,7 +58,7 @@ public final class DeliveryService: Service {
         sender = HTTPSender(client: client, answerTimeout: configuration.answerTimeout)
         kinds = Dictionary(adapters.map { ($0.kind, $0) }) { $1 }
         self.configuration = configuration
-        self.sizes = sizes
+        self.facts = facts
         self.logger = logger
         state = Mutex(State(nextSeed: seed))
         (changes, changed) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -236,7 +237,7 @@ public final class DeliveryService: Service {
         }
         let runner = DestinationRunner(
             destination: destination, adapter: adapter, store: store, sender: sender, clock: clock,
-            configuration: configuration, seed: seed, sizes: sizes, logger: logger)
+            configuration: configuration, seed: seed, facts: facts, logger: logger)
         let task = Task { await runner.run(pause: pause) }
         state.withLock { state in
             state.idle[destination.id] = nil

@@ -16,8 +16,7 @@ final class DestinationRunner: Sendable {
     private let clock: any InstantSource
     private let configuration: DeliveryConfiguration
     private let seed: UInt64
-    /// How many members an audience has.
-    private let sizes: @Sendable (String) -> Int?
+    private let facts: @Sendable (String) -> ComputationFacts?
     private let logger: Logger
     let mailbox = Mailbox()
     private let current: Mutex<DestinationActivity>
@@ -27,7 +26,7 @@ final class DestinationRunner: Sendable {
     init(
         destination: Destination, adapter: any DestinationAdapter, store: StateStore, sender: HTTPSender,
         clock: any InstantSource, configuration: DeliveryConfiguration, seed: UInt64,
-        sizes: @escaping @Sendable (String) -> Int?, logger: Logger
+        facts: @escaping @Sendable (String) -> ComputationFacts?, logger: Logger
     ) {
         self.destination = destination
         self.adapter = adapter
@@ -36,7 +35,7 @@ final class DestinationRunner: Sendable {
         self.clock = clock
         self.configuration = configuration
         self.seed = seed
-        self.sizes = sizes
+        self.facts = facts
         var logger = logger
         logger[metadataKey: "destination"] = "\(destination.id)"
         self.logger = logger
@@ -256,9 +255,10 @@ final class DestinationRunner: Sendable {
         var changes = DeliveryChanges(destinationID: destination.id, at: now)
         for id in work.watch.changed {
             // Most pages are far from being a spike; only then is it worth asking how large the audience is.
-            guard work.watch.spike(of: id, members: 0, now: now) != nil else { continue }
-            let members = try? await onThread { [sizes] in sizes(id) }
-            guard let spike = work.watch.spike(of: id, members: members ?? nil, now: now) else { continue }
+            guard work.watch.spike(of: id, ComputationFacts(members: 0, createdAt: .distantPast), now: now) != nil
+            else { continue }
+            let known = try? await onThread { [facts] in facts(id) }
+            guard let spike = work.watch.spike(of: id, known ?? nil, now: now) else { continue }
             logger.warning(
                 "spike", metadata: ["computation": "\(id)", "state": "\(spike.state)", "reason": "\(spike.reason)"])
             changes.spikes.append(spike)

@@ -1,5 +1,17 @@
-import Model
+public import Model
 import Store
+
+/// What is known of a computation where a spike is judged.
+public struct ComputationFacts: Sendable, Hashable {
+    /// How many hold a value now.
+    public var members: Int
+    public var createdAt: Instant
+
+    public init(members: Int, createdAt: Instant) {
+        self.members = members
+        self.createdAt = createdAt
+    }
+}
 
 /// Notices when a computation suddenly changes for far more people than usual (issue: a circuit breaker on spikes).
 ///
@@ -7,7 +19,7 @@ import Store
 struct SpikeWatch: Sendable {
     var settings: SpikeGuard
     /// Changes by computation and hour, of the last week and what is new.
-    private var hours: [ChangeHour: Int]
+    private var hours: [String: [Int64: Int]] = [:]
     /// Counted since somebody wrote it down.
     private(set) var uncounted: [ChangeHour: Int] = [:]
     /// Emissions up to here were counted by an earlier reading.
@@ -20,7 +32,7 @@ struct SpikeWatch: Sendable {
 
     init(settings: SpikeGuard, hours: [ChangeHour: Int], countedUpTo: Int64, spikes: [SpikeRow]) {
         self.settings = settings
-        self.hours = hours
+        for (hour, changes) in hours { self.hours[hour.computationID, default: [:]][hour.hour] = changes }
         self.countedUpTo = countedUpTo
         adopt(spikes)
     }
@@ -46,7 +58,7 @@ struct SpikeWatch: Sendable {
             defer { last = emission }
             guard emission.origin == .change, last?.isSameTransition(as: emission) != true else { continue }
             let hour = ChangeHour(computationID: emission.computationID, hour: emission.timestamp.hoursSinceEpoch)
-            hours[hour, default: 0] += 1
+            hours[hour.computationID, default: [:]][hour.hour, default: 0] += 1
             uncounted[hour, default: 0] += 1
         }
     }
@@ -59,23 +71,25 @@ struct SpikeWatch: Sendable {
     /// Computations with changes that nobody has written down, in an order that does not vary.
     var changed: [String] { Set(uncounted.keys.map(\.computationID)).sorted() }
 
-    /// The spike of a computation, if it has one now. `members` is its size, where known.
-    func spike(of computationID: String, members: Int?, now: Instant) -> SpikeRow? {
+    /// The spike of a computation, if it has one now. A computation that is younger than a day has none: everything about
+    /// it is new.
+    func spike(of computationID: String, _ facts: ComputationFacts?, now: Instant) -> SpikeRow? {
         guard settings.mode != .off, !held.contains(computationID), quietUntil[computationID] ?? .distantPast <= now,
             let hour = uncounted.keys.filter({ $0.computationID == computationID }).map(\.hour).max(),
-            let reason = reason(computationID, hour, members)
+            facts.map({ $0.createdAt <= now - .days(1) }) ?? true,
+            let reason = reason(computationID, hour, facts?.members)
         else { return nil }
         return SpikeRow(
             computationID: computationID, state: settings.mode == .stop ? .held : .warned, reason: reason, since: now)
     }
 
     private func reason(_ computationID: String, _ hour: Int64, _ members: Int?) -> String? {
-        let own = hours.filter { $0.key.computationID == computationID }
-        let inHour = own[ChangeHour(computationID: computationID, hour: hour)] ?? 0
-        let inDay = own.filter { $0.key.hour > hour - 24 && $0.key.hour <= hour }.reduce(0) { $0 + $1.value }
+        let own = hours[computationID] ?? [:]
+        let inHour = own[hour] ?? 0
+        let inDay = own.filter { $0.key > hour - 24 && $0.key <= hour }.reduce(0) { $0 + $1.value }
         // Less than a day of experience says nothing about what is usual.
-        let before = own.filter { $0.key.hour < hour && $0.key.hour >= hour - Self.week }
-        if let first = before.keys.map(\.hour).min(), hour - first >= 24 {
+        let before = own.filter { $0.key < hour && $0.key >= hour - Self.week }
+        if let first = before.keys.min(), hour - first >= 24 {
             let usual = Double(before.values.reduce(0, +)) / Double(hour - first)
             if inHour >= settings.minimumChanges, Double(inHour) > settings.factor * usual {
                 let times = usual < 0.01 ? "" : ", \(Int(Double(inHour) / usual)) times the usual"
@@ -90,6 +104,6 @@ struct SpikeWatch: Sendable {
 
     /// A week and a day are all that matters.
     mutating func forget(before hour: Int64) {
-        hours = hours.filter { $0.key.hour >= hour - Self.week - 24 }
+        hours = hours.mapValues { $0.filter { $0.key >= hour - Self.week - 24 } }
     }
 }

@@ -79,7 +79,11 @@ struct Server {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .delivery)
         delivery = DeliveryService(
             store: store, clock: clock, client: client, adapters: [BrazeDestination.self, WebhookDestination.self],
-            sizes: { [engine] id in engine.read { $0.computation(id: id)?.size } },
+            facts: { [engine] id in
+                engine.read { $0.computation(id: id) }.map {
+                    ComputationFacts(members: $0.size, createdAt: $0.definition.createdAt)
+                }
+            },
             logger: logger)
         let engine = engine
         access = AccessPolicy(password: options.adminPassword)

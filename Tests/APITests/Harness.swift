@@ -58,7 +58,11 @@ final class Installation: Sendable {
         delivery = DeliveryService(
             store: store, clock: clock, client: Installation.httpClient,
             adapters: [BrazeDestination.self, WebhookDestination.self],
-            sizes: { [engine] id in engine.read { $0.computation(id: id)?.size } }, logger: logger)
+            facts: { [engine] id in
+                engine.read { $0.computation(id: id) }.map {
+                    ComputationFacts(members: $0.size, createdAt: $0.definition.createdAt)
+                }
+            }, logger: logger)
         let (clock, engine) = (clock, engine)
         let control = TestClockControl { span in
             clock.advance(span)

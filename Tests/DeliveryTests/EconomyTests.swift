@@ -119,6 +119,10 @@ import Testing
         return reference
     }
 
+    static func facts(_ members: Int) -> ComputationFacts {
+        ComputationFacts(members: members, createdAt: now - .days(9))
+    }
+
     static func watch(
         _ mode: SpikeGuard.Mode = .stop, usual: Int = 0, countedUpTo: Int64 = 0, spikes: [SpikeRow] = []
     ) -> SpikeWatch {
@@ -133,9 +137,9 @@ import Testing
     @Test("more than the multiple of the usual hour") func factor() {
         var watch = Self.watch(usual: 20)
         watch.count((1...200).map { Self.emission($0) })
-        #expect(watch.spike(of: "aud_1", members: nil, now: Self.now) == nil)
+        #expect(watch.spike(of: "aud_1", nil, now: Self.now) == nil)
         watch.count([Self.emission(201)])
-        let spike = watch.spike(of: "aud_1", members: nil, now: Self.now)
+        let spike = watch.spike(of: "aud_1", nil, now: Self.now)
         #expect(spike?.state == .held)
         #expect(spike?.reason == "201 changes within an hour, 10 times the usual")
     }
@@ -144,13 +148,13 @@ import Testing
         var watch = Self.watch(.warn)
         watch.count((1...100).map { Self.emission($0, hour: Self.hour - 5) })
         watch.count((101...150).map { Self.emission($0) })
-        #expect(watch.spike(of: "aud_1", members: 300, now: Self.now) == nil)
+        #expect(watch.spike(of: "aud_1", Self.facts(300), now: Self.now) == nil)
         watch.count([Self.emission(151)])
-        let spike = watch.spike(of: "aud_1", members: 300, now: Self.now)
+        let spike = watch.spike(of: "aud_1", Self.facts(300), now: Self.now)
         #expect(spike?.state == .warned)
         #expect(spike?.reason == "151 changes within a day, of 300 members")
         // An audience that everybody has left is the worst case, not the harmless one.
-        #expect(watch.spike(of: "aud_1", members: 0, now: Self.now) != nil)
+        #expect(watch.spike(of: "aud_1", Self.facts(0), now: Self.now) != nil)
     }
 
     @Test("few changes, first syncs, repairs and a second reading are none") func none() {
@@ -159,10 +163,18 @@ import Testing
         watch.count((1001...1099).map { Self.emission($0) })
         watch.count((1100...2000).map { Self.emission($0, origin: .firstSync) })
         watch.count((2001...3000).map { Self.emission($0, origin: .repair) })
-        #expect(watch.spike(of: "aud_1", members: 1, now: Self.now) == nil)
+        #expect(watch.spike(of: "aud_1", Self.facts(1), now: Self.now) == nil)
         watch.count([Self.emission(3001)])
-        #expect(watch.spike(of: "aud_1", members: 1, now: Self.now) != nil)
-        #expect(watch.spike(of: "aud_2", members: 1, now: Self.now) == nil)
+        #expect(watch.spike(of: "aud_1", Self.facts(1), now: Self.now) != nil)
+        #expect(watch.spike(of: "aud_2", Self.facts(1), now: Self.now) == nil)
+    }
+
+    @Test("what is younger than a day has no spike: an audience that fills up is no accident") func young() {
+        var watch = Self.watch()
+        watch.count((1...500).map { Self.emission($0) })
+        let young = ComputationFacts(members: 500, createdAt: Self.now - .days(1) + .seconds(1))
+        #expect(watch.spike(of: "aud_1", young, now: Self.now) == nil)
+        #expect(watch.spike(of: "aud_1", young, now: Self.now + .seconds(1)) != nil)
     }
 
     @Test("attribute and event of one transition are one change") func transition() {
@@ -181,10 +193,10 @@ import Testing
         let row = SpikeRow(computationID: "aud_1", state: .released, reason: "", since: Self.now)
         var watch = Self.watch(spikes: [row])
         watch.count((1...500).map { Self.emission($0) })
-        #expect(watch.spike(of: "aud_1", members: 1, now: Self.now + .seconds(86_000)) == nil)
-        #expect(watch.spike(of: "aud_1", members: 1, now: Self.now + .days(1)) != nil)
+        #expect(watch.spike(of: "aud_1", Self.facts(1), now: Self.now + .seconds(86_000)) == nil)
+        #expect(watch.spike(of: "aud_1", Self.facts(1), now: Self.now + .days(1)) != nil)
         watch.settings.mode = .off
-        #expect(watch.spike(of: "aud_1", members: 1, now: Self.now + .days(1)) == nil)
+        #expect(watch.spike(of: "aud_1", Self.facts(1), now: Self.now + .days(1)) == nil)
     }
 
     @Test("what is held leaves the window, others go on") func dropped() {
