@@ -23,13 +23,11 @@ struct WhyPrinter {
         if let right = explanation.comparedWith { object["comparedWith"] = right }
         if explanation.kind == .comparison || explanation.kind == .value {
             object["eventCount"] = .number(explanation.eventCount)
-            object["events"] = .array(
-                explanation.events.map { event in
-                    [
-                        "name": .string(event.name), "messageId": .string(event.messageID),
-                        "timestamp": .time(event.timestamp), "leavesAt": .time(event.leavesAt),
-                    ]
-                })
+            object["events"] = .array(explanation.events.map(json))
+            if !explanation.innerEvents.isEmpty {
+                object["innerEvents"] = .array(explanation.innerEvents.map(json))
+            }
+            object["eventsComplete"] = .bool(explanation.areEventsComplete)
             object["traits"] = .array(
                 explanation.traits.map { trait in
                     [
@@ -46,6 +44,13 @@ struct WhyPrinter {
         if let user = explanation.user { object["user"] = user.first.flatMap { users[$0] } ?? .null }
         if !explanation.children.isEmpty { object["children"] = .array(explanation.children.map(json)) }
         return .object(object)
+    }
+
+    private func json(_ event: Explanation.CountedEvent) -> JSONValue {
+        [
+            "name": .string(event.name), "messageId": .string(event.messageID), "timestamp": .time(event.timestamp),
+            "leavesAt": .time(event.leavesAt),
+        ]
     }
 
     func json(_ change: RequiredChange) -> JSONValue {

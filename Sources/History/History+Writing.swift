@@ -28,6 +28,7 @@ extension History {
             }
         }
         ProfileIndex.insert(row: row, of: id.rawValue, table, into: &profiles[Int(profile.rawValue)].events)
+        unions.insert(row: row, of: id.rawValue, table, profile: profile)
         change.event = id
         return change
     }
@@ -72,6 +73,7 @@ extension History {
         guard profile.rawValue < profiles.count else { return }
         let index = profiles[Int(profile.rawValue)]
         profiles[Int(profile.rawValue)] = ProfileIndex()
+        unions.forget(profile)
         for entry in index.events {
             events.tables[Int(ProfileIndex.table(entry))].scrub(row: ProfileIndex.row(entry))
         }

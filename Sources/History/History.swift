@@ -16,6 +16,7 @@ public final class History {
     var traits = NamedTables(keepsObjects: true)
     /// By ordinal; may be shorter than the number of profiles.
     var profiles: [ProfileIndex] = []
+    var unions = EventUnions()
     var tooOld = 0
     var movedToReceipt = 0
     var unreadable = 0
@@ -44,8 +45,18 @@ public final class History {
         if profile.count == 1, let only = profile.first {
             return RowSequence(table, number: id.rawValue, entries: index(only)?.events ?? [])
         }
+        if let union = unions[profile] { return RowSequence(table, number: id.rawValue, entries: union) }
         let parts = profile.compactMap { index($0)?.events }
-        return RowSequence(table, number: id.rawValue, merging: parts)
+        guard parts.reduce(0, { $0 + $1.count }) >= EventUnions.minimumEntries else {
+            return RowSequence(table, number: id.rawValue, merging: parts)
+        }
+        let union = parts.flatMap(\.self).sorted { left, right in
+            let (number, other) = (ProfileIndex.table(left), ProfileIndex.table(right))
+            if number != other { return number < other }
+            return events.tables[Int(number)].precedes(ProfileIndex.row(left), ProfileIndex.row(right))
+        }
+        unions.keep(union, of: profile)
+        return RowSequence(table, number: id.rawValue, entries: union)
     }
 
     /// The settings and removals of one trait of a profile, oldest first.

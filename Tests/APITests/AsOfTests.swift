@@ -42,6 +42,20 @@ import Testing
             #expect(other["toChange"]?["value"] == 0)
             #expect(other["nextChange"] == .null)
 
+            // A funnel also names what stands inside its `where`.
+            try await installation.send(
+                installation.track("Order Completed", user: "u3", at: start - .minutes(10), id: "bought"),
+                installation.track("Product Added", user: "u3", at: start - .minutes(20), id: "added"))
+            let funnel = try await client.audience(
+                "Funnel",
+                "event('Product Added').where(event('Order Completed').within(parent: 1 hours).count() >= 1).count() >= 1"
+            )
+            _ = try await client.settled(funnel)
+            let inner = try await client.get("\(Self.audiences)/\(funnel)/members/u3/why").data["why"]?["explanation"]
+            #expect(inner?["events"]?.array?.map { $0["messageId"] } == ["added"])
+            #expect(inner?["innerEvents"]?.array?.map { $0["messageId"] } == ["bought"])
+            #expect(inner?["eventsComplete"] == true)
+
             let missing = try await client.get("\(Self.audiences)/\(id)/members/nobody/why")
             #expect(missing.status == 404)
             let early = try await client.get("\(Self.audiences)/\(id)/members/u1/why?at=2020-01-01T00:00:00Z")

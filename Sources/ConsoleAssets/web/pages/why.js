@@ -126,5 +126,8 @@ function evidence(item, why) {
       h('span', null, event.name), ' ', time(event.timestamp),
       event.leavesAt && h('span', { class: 'sub' }, 'too old ', time(event.leavesAt)),
       h('code', { class: 'sub' }, event.messageId)))),
-    hidden > 0 && h('p', { class: 'sub' }, `and ${number(hidden)} older ones`))];
+    hidden > 0 && h('p', { class: 'sub' }, `and ${number(hidden)} older ones`),
+    item.innerEvents?.length > 0 && [h('p', { class: 'sub' }, 'and, inside of where:'),
+      h('ol', { class: 'why-events' }, item.innerEvents.map((event) => h('li', null, h('span', null, event.name), ' ', time(event.timestamp),
+        h('code', { class: 'sub' }, event.messageId))))])];
 }
