@@ -15,8 +15,10 @@ trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EX
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 resident() { awk '/^VmRSS/ { printf "%.0f MB", $2 / 1024 }' "/proc/$1/status"; }
+# One sandbox address for all runs: the destination keeps pointing at it.
+sandbox_port=$(free_port)
 demo() {
-    "$binary" demo --data "$work/demo" --port "$(free_port)" --sandbox-port "$(free_port)" --customers "$customers" \
+    "$binary" demo --data "$work/demo" --port "$(free_port)" --sandbox-port "$sandbox_port" --customers "$customers" \
         --exit-when-ready "$@"
 }
 
