@@ -144,7 +144,7 @@ extension API {
         }
         let paging = try Paging(request.query)
         let after = try paging.number().map { ProfileOrdinal(UInt32(clamping: $0)) }
-        let members = engine.read { $0.members(of: id, after: after, limit: paging.count + 1) }
+        let members = engine.read { $0.members(of: id, after: after, limit: paging.count + 1, isForetold: true) }
         let page = members.prefix(paging.count)
         let next = members.count > page.count ? page.last.map { String($0.profile.ordinal.rawValue) } : nil
         return ["members": .array(page.map(json)), "pagination": paging.json(next: next, total: view.size)]

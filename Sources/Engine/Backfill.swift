@@ -12,18 +12,7 @@ struct BackfillJob: Equatable {
     let computation: ComputationNumber
     /// When the change was accepted; the instant at which every profile is evaluated.
     let asOf: Instant
-    /// The next profile to do; all before it are done.
-    var next: UInt32
-    /// The first profile that did not exist at `asOf`.
-    let end: UInt32
-    /// Profiles from `next` on that were done early because something touched them.
-    var early: Set<UInt32> = []
-
-    var isFinished: Bool { next >= end }
-
-    func isPending(_ profile: ProfileOrdinal) -> Bool {
-        profile.rawValue >= next && profile.rawValue < end && !early.contains(profile.rawValue)
-    }
+    var sweep: ProfileSweep
 }
 
 /// How far a backfill has come, for people.
@@ -38,10 +27,11 @@ extension Engine {
     /// Starts a backfill of everybody who exists now.
     func startJob(for computation: RegisteredComputation, asOf: Instant) {
         let job = BackfillJob(
-            computation: computation.number, asOf: asOf, next: 0, end: identity.counters.nextOrdinal)
+            computation: computation.number, asOf: asOf,
+            sweep: ProfileSweep(end: identity.counters.nextOrdinal))
         jobs.append(job)
         changedJobs.insert(job.computation)
-        if job.isFinished { finishFirstJobIfDone() }
+        if job.sweep.isFinished { finishFirstJobIfDone() }
     }
 
     /// Does at most `limit` profiles of the first job. Jobs run one after the other: a later one may read the values
@@ -49,13 +39,11 @@ extension Engine {
     public func continueBackfill(limit: Int) {
         guard var job = jobs.first else { return }
         var done = 0
-        while done < limit, !job.isFinished {
-            let profile = ProfileOrdinal(job.next)
-            let isEarly = job.early.remove(job.next) != nil
-            job.next += 1
+        while done < limit, !job.sweep.isFinished {
+            let profile = job.sweep.step()
             done += 1
             jobs[0] = job
-            if !isEarly { evaluateForJob(job, profile) }
+            if let profile { evaluateForJob(job, profile) }
         }
         changedJobs.insert(job.computation)
         // What the backfill armed in the past fires at once, at its own instants.
@@ -68,14 +56,14 @@ extension Engine {
     public var backfillProgress: [BackfillProgress] {
         jobs.map {
             BackfillProgress(
-                computationID: registry[$0.computation].definition.id, done: Int($0.next), total: Int($0.end))
+                computationID: registry[$0.computation].definition.id, done: Int($0.sweep.next),
+                total: Int($0.sweep.end))
         }
     }
 
     /// Evaluates a profile for every job that has not come to it yet, before something changes it.
     func catchUp(_ profile: ProfileOrdinal) {
-        for index in jobs.indices where jobs[index].isPending(profile) {
-            jobs[index].early.insert(profile.rawValue)
+        for index in jobs.indices where jobs[index].sweep.takeEarly(profile) {
             changedJobs.insert(jobs[index].computation)
             evaluateForJob(jobs[index], profile)
         }
@@ -97,7 +85,7 @@ extension Engine {
     }
 
     private func finishFirstJobIfDone() {
-        while let job = jobs.first, job.isFinished {
+        while let job = jobs.first, job.sweep.isFinished {
             changes.backfills.append(row(of: job))
             changes.meta[earlyKey(registry[job.computation].definition.id)] = .null
             changedJobs.remove(job.computation)
@@ -107,12 +95,12 @@ extension Engine {
 
     func row(of job: BackfillJob) -> BackfillRow {
         let id = registry[job.computation].definition.id
-        if !job.early.isEmpty {
-            changes.meta[earlyKey(id)] = .array(job.early.sorted().map { .number(Int($0)) })
+        if !job.sweep.early.isEmpty {
+            changes.meta[earlyKey(id)] = .array(job.sweep.early.sorted().map { .number(Int($0)) })
         }
         return BackfillRow(
-            computationID: id, asOf: job.asOf, nextOrdinal: job.next, endOrdinal: job.end,
-            isFinished: job.isFinished)
+            computationID: id, asOf: job.asOf, nextOrdinal: job.sweep.next, endOrdinal: job.sweep.end,
+            isFinished: job.sweep.isFinished)
     }
 
     func earlyKey(_ computationID: String) -> String { "backfillEarly.\(computationID)" }

@@ -41,8 +41,10 @@ extension Engine {
             let early = state.meta[earlyKey(row.computationID)]?.array ?? []
             jobs.append(
                 BackfillJob(
-                    computation: computation.number, asOf: row.asOf, next: row.nextOrdinal, end: row.endOrdinal,
-                    early: Set(early.compactMap(\.integer).map { UInt32($0) })))
+                    computation: computation.number, asOf: row.asOf,
+                    sweep: ProfileSweep(
+                        next: row.nextOrdinal, end: row.endOrdinal,
+                        early: Set(early.compactMap(\.integer).map { UInt32($0) }))))
         }
         try loadFirstSyncs(state.meta[Engine.firstSyncsKey])
         try rebuildHistory(progress: progress)

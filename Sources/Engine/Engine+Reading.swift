@@ -42,23 +42,30 @@ extension Engine {
     }
 
     /// Profiles that hold a value (for audiences: members), ascending by ordinal, beginning after one.
-    public func members(of computationID: String, after ordinal: ProfileOrdinal?, limit: Int) -> [MemberView] {
+    /// - Parameter isForetold: Whether to work out each one's next change, which takes an evaluation or more.
+    public func members(
+        of computationID: String, after ordinal: ProfileOrdinal?, limit: Int, isForetold: Bool = false
+    ) -> [MemberView] {
         guard let computation = registry.computation(id: computationID) else { return [] }
         let ordinals = computation.states.lazy.filter { $0.value.isTelling }.map(\.key)
             .filter { profile in ordinal.map { profile > $0 } ?? true }
-        return smallest(limit, of: ordinals).compactMap { member(of: computation, $0) }
+        return smallest(limit, of: ordinals).compactMap { member(of: computation, $0, isForetold: isForetold) }
     }
 
-    /// The value of one computation on one profile, member or not.
+    /// The value of one computation on one profile, member or not, with its next change.
     public func member(of computationID: String, _ profile: ProfileOrdinal) -> MemberView? {
-        registry.computation(id: computationID).flatMap { member(of: $0, identity.canonical(profile)) }
+        registry.computation(id: computationID).flatMap {
+            member(of: $0, identity.canonical(profile), isForetold: true)
+        }
     }
 
-    private func member(of computation: RegisteredComputation, _ profile: ProfileOrdinal) -> MemberView? {
+    private func member(
+        of computation: RegisteredComputation, _ profile: ProfileOrdinal, isForetold: Bool
+    ) -> MemberView? {
         guard let state = computation.states[profile] else { return nil }
         return MemberView(
             profile: summary(profile), value: state.value, since: state.since,
-            nextChange: nextChange(of: computation.definition.id, profile))
+            nextChange: isForetold ? nextChange(of: computation.definition.id, profile) : nil)
     }
 
     /// The `count` smallest, ascending, without sorting everything.

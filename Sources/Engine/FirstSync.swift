@@ -11,18 +11,7 @@ struct FirstSyncJob: Equatable {
     let computation: ComputationNumber
     /// The connection, with only those kinds of calls switched on that are new.
     var connection: Connection
-    /// The next profile to look at; all before it were told.
-    var next: UInt32
-    /// The first profile that did not exist when the connection was made.
-    let end: UInt32
-    /// Profiles from `next` on that were told early because something was about to change them.
-    var early: Set<UInt32> = []
-
-    var isFinished: Bool { next >= end }
-
-    func isPending(_ profile: ProfileOrdinal) -> Bool {
-        profile.rawValue >= next && profile.rawValue < end && !early.contains(profile.rawValue)
-    }
+    var sweep: ProfileSweep
 }
 
 /// How far the first sync of a connection has come, for people.
@@ -45,7 +34,8 @@ extension Engine {
         }
         firstSyncs.append(
             FirstSyncJob(
-                computation: computation.number, connection: connection, next: 0, end: identity.counters.nextOrdinal))
+                computation: computation.number, connection: connection,
+                sweep: ProfileSweep(end: identity.counters.nextOrdinal)))
         firstSyncsChanged = true
         if firstSyncs.count == 1 { continueFirstSync(limit: 1000) }
     }
@@ -62,22 +52,18 @@ extension Engine {
         guard let index = nextFirstSync else { return }
         var told = 0
         var looks = limit * Engine.looksPerMember
-        while told < limit, looks > 0, !firstSyncs[index].isFinished {
-            let profile = ProfileOrdinal(firstSyncs[index].next)
-            let wasEarly = firstSyncs[index].early.remove(profile.rawValue) != nil
-            firstSyncs[index].next += 1
+        while told < limit, looks > 0, !firstSyncs[index].sweep.isFinished {
             looks -= 1
-            if !wasEarly, tell(firstSyncs[index], of: profile) { told += 1 }
+            if let profile = firstSyncs[index].sweep.step(), tell(firstSyncs[index], of: profile) { told += 1 }
         }
         firstSyncsChanged = true
-        if firstSyncs[index].isFinished { firstSyncs.remove(at: index) }
+        if firstSyncs[index].sweep.isFinished { firstSyncs.remove(at: index) }
     }
 
     /// Tells of a value that is about to change, or of a profile that is about to get other ids.
     func catchUpFirstSyncs(_ computation: RegisteredComputation, _ profile: ProfileOrdinal) {
         for index in firstSyncs.indices
-        where firstSyncs[index].computation == computation.number && firstSyncs[index].isPending(profile) {
-            firstSyncs[index].early.insert(profile.rawValue)
+        where firstSyncs[index].computation == computation.number && firstSyncs[index].sweep.takeEarly(profile) {
             firstSyncsChanged = true
             _ = tell(firstSyncs[index], of: profile)
         }
@@ -101,7 +87,7 @@ extension Engine {
         firstSyncs.map {
             FirstSyncProgress(
                 computationID: registry[$0.computation].definition.id, destinationID: $0.connection.destinationID,
-                done: Int($0.next), total: Int($0.end))
+                done: Int($0.sweep.next), total: Int($0.sweep.end))
         }
     }
 
@@ -131,8 +117,9 @@ extension Engine {
             firstSyncs.map { job in
                 [
                     "computation": .string(registry[job.computation].definition.id),
-                    "connection": job.connection.json, "next": .number(Int(job.next)), "end": .number(Int(job.end)),
-                    "early": .array(job.early.sorted().map { .number(Int($0)) }),
+                    "connection": job.connection.json, "next": .number(Int(job.sweep.next)),
+                    "end": .number(Int(job.sweep.end)),
+                    "early": .array(job.sweep.early.sorted().map { .number(Int($0)) }),
                 ]
             })
     }
@@ -145,8 +132,9 @@ extension Engine {
             firstSyncs.append(
                 FirstSyncJob(
                     computation: computation.number, connection: try Connection(json: connection),
-                    next: UInt32(clamping: next), end: UInt32(clamping: end),
-                    early: Set((job["early"]?.array ?? []).compactMap(\.integer).map { UInt32(clamping: $0) })))
+                    sweep: ProfileSweep(
+                        next: UInt32(clamping: next), end: UInt32(clamping: end),
+                        early: Set((job["early"]?.array ?? []).compactMap(\.integer).map { UInt32(clamping: $0) }))))
         }
     }
 }

@@ -49,13 +49,7 @@ extension EventLog {
         }
         guard erased > 0 else { return 0 }
         let emptied = try Block(firstOffset: block.firstOffset, count: chunk.count, bytes: chunk.bytes)
-        let data = try compressor.withLock { compressor throws(EventLogError) in
-            try compressor.compress(emptied.bytes)
-        }
-        var header = BlockHeader(
-            firstOffset: emptied.firstOffset, count: chunk.count, receivedMin: chunk.receivedMin,
-            receivedMax: chunk.receivedMax, rawBytes: emptied.bytes.count, checksum: 0)
-        header.checksum = data.withUnsafeBytes { header.computedChecksum(over: $0) }
+        let (header, data) = try sealed(emptied, receivedRange: chunk.receivedMin...chunk.receivedMax)
         // Behind the appends that came before, so that the two never write at once.
         try queue.sync {
             try pool.writeWithoutTransaction { database in
@@ -64,7 +58,7 @@ extension EventLog {
                     try database.execute(
                         sql: "UPDATE block SET raw_bytes = ?, checksum = ?, data = ? WHERE first_offset = ?",
                         arguments: [
-                            header.rawBytes, Int64(bitPattern: header.checksum), Data(data), header.firstOffset,
+                            header.rawBytes, Int64(bitPattern: header.checksum), data, header.firstOffset,
                         ])
                     return .commit
                 }

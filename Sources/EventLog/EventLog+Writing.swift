@@ -137,17 +137,7 @@ extension EventLog {
 
     /// Commits the blocks in one transaction; returns the bytes of their blobs.
     private func store(_ blocks: [(Block, receivedRange: ClosedRange<Int64>)]) throws -> Int {
-        var rows: [(BlockHeader, Data)] = []
-        for (block, range) in blocks {
-            let data = try compressor.withLock { compressor throws(EventLogError) in
-                try compressor.compress(block.bytes)
-            }
-            var header = BlockHeader(
-                firstOffset: block.firstOffset, count: block.starts.count, receivedMin: range.lowerBound,
-                receivedMax: range.upperBound, rawBytes: block.bytes.count, checksum: 0)
-            header.checksum = data.withUnsafeBytes { header.computedChecksum(over: $0) }
-            rows.append((header, Data(data)))
-        }
+        let rows = try blocks.map { try sealed($0, receivedRange: $1) }
         try pool.write { database in
             let insert = try database.cachedStatement(
                 sql: """
@@ -162,6 +152,16 @@ extension EventLog {
             }
         }
         return rows.reduce(0) { $0 + $1.1.count }
+    }
+
+    /// A block as it is stored: compressed, with a header whose checksum covers both.
+    func sealed(_ block: Block, receivedRange: ClosedRange<Int64>) throws(EventLogError) -> (BlockHeader, Data) {
+        let data = try compressor.withLock { compressor throws(EventLogError) in try compressor.compress(block.bytes) }
+        var header = BlockHeader(
+            firstOffset: block.firstOffset, count: block.starts.count, receivedMin: receivedRange.lowerBound,
+            receivedMax: receivedRange.upperBound, rawBytes: block.bytes.count, checksum: 0)
+        header.checksum = data.withUnsafeBytes { header.computedChecksum(over: $0) }
+        return (header, Data(data))
     }
 
     /// All appends of the group throw. Where the file ends is read again, as the outcome of a failed commit is not
