@@ -67,7 +67,7 @@ extension EngineBench {
             guard engine.computations.count == 500 else {
                 throw WrongAnswer(description: "\(engine.computations.count) of 500 computations were accepted")
             }
-            var random = BenchRandom(seed: 1)
+            var random = SplitMix64(seed: 1)
             var applying = 0.0
             var committing = 0.0
             var done = 0
@@ -111,19 +111,6 @@ extension EngineBench {
     }
 }
 
-/// SplitMix64.
-struct BenchRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SplitMix64 {
     mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
 }

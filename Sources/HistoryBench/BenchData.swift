@@ -50,7 +50,7 @@ public struct BenchData {
     }
 
     public init(events wanted: Int, profiles: UInt32, seed: UInt64) {
-        var random = Mix(seed: seed)
+        var random = SplitMix64(seed: seed)
         // Where the names' shares end, as numbers of 32 bits.
         let weights = (1...Self.names.count).map { 1 / Double($0) }
         let total = weights.reduce(0, +)
@@ -158,22 +158,8 @@ public struct BenchData {
     }
 }
 
-/// SplitMix64.
-struct Mix {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    @inline(__always)
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SplitMix64 {
     /// From 0 to below 1.
     @inline(__always)
-    var unit: Double { mutating get { Double(next() >> 11) * 0x1p-53 } }
+    fileprivate var unit: Double { mutating get { Double(next() >> 11) * 0x1p-53 } }
 }
