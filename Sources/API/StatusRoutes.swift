@@ -2,6 +2,7 @@ import Delivery
 import Engine
 import EventLog
 import Foundation
+import History
 import Hummingbird
 import Ingest
 import JSON
@@ -55,12 +56,41 @@ extension API {
         return totals
     }
 
+    /// How the history stands; told without waiting for the engine, which may be rebuilding it.
+    private func history(_ files: HistoryDiskStatistics?) -> JSONValue {
+        let state = engine.historyState
+        return [
+            "state": .string(state.phase.rawValue), "rebuilds": .number(state.rebuilds),
+            "problem": .string(orNull: state.problem), "writeFailure": .string(orNull: state.writeFailure),
+            "recordsRead": .number(Int(state.done)), "recordsToRead": .number(Int(state.total)),
+            "storedPosition": files.map { .number(Int($0.position)) } ?? .null,
+            "storedRows": files.map { .number($0.storedRows) } ?? .null,
+            "freshRows": files.map { .number($0.freshRows) } ?? .null,
+            "runFiles": files.map { .number($0.runFiles) } ?? .null,
+            "textFiles": files.map { .number($0.textFiles) } ?? .null,
+        ]
+    }
+
     private func status() throws -> JSONValue {
+        if engine.historyState.phase == .rebuilding {
+            return [
+                "version": .string(configuration.version), "now": .time(now()), "startedAt": .time(startedAt),
+                "history": history(nil),
+                "notices": [
+                    [
+                        "level": "bad", "title": "The history is being rebuilt.",
+                        "message": .string(
+                            "A file of the history was damaged (\(engine.historyState.problem ?? "")). Everything is read "
+                                + "again from the Log; calls are stored meanwhile, and questions wait."),
+                    ]
+                ],
+            ]
+        }
         let totals = try totals()
         let view = engine.read { engine in
             (
                 position: engine.position, now: engine.now, computations: engine.computations,
-                destinations: engine.destinations
+                destinations: engine.destinations, history: engine.history.diskStatistics
             )
         }
         let profiles = profileCounter.count(engine)
@@ -79,6 +109,7 @@ extension API {
                 "lagMilliseconds": .number(lag == 0 ? 0 : Int(max(0, (now - view.now).milliseconds))),
                 "now": .time(view.now), "failure": .string(orNull: engine.failure),
             ],
+            "history": history(view.history),
             "profiles": ["users": .number(profiles.users), "accounts": .number(profiles.accounts)],
             "totals": [
                 "accepted": .number(Int(totals.accepted)), "rejected": .number(Int(totals.rejected)),

@@ -25,6 +25,7 @@ extension Engine {
             merges: state.merges)
         for regulation in state.regulations { regulations[regulation.id] = regulation }
         suppressed = Set(state.suppressed)
+        try openHistory()
         for definition in state.computations { register(try compile(definition), definition) }
         registry.reindex(history: history)
         for row in state.values {
@@ -50,11 +51,55 @@ extension Engine {
         try rebuildHistory(progress: progress)
     }
 
-    /// The placements say on which profile each record was put, so identity need not run again.
+    /// The history as its files have it, if they are sound and of this Log; else an empty one, and the files are deleted.
+    private func openHistory() throws {
+        guard let directory = settings.historyDirectory else { return }
+        do {
+            let opened = try History(directory: directory)
+            guard try isOfThisLog(opened) else {
+                throw HistoryMismatch(position: opened.storedPosition, applied: position)
+            }
+            history = opened
+        } catch {
+            historyProblem = "\(error)"
+            History.discardFiles(in: directory)
+            history = try History(directory: directory)
+        }
+    }
+
+    private func isOfThisLog(_ history: History) throws -> Bool {
+        let stored = history.storedPosition
+        guard stored > 0 else { return true }
+        guard stored <= position else { return false }
+        var mark: UInt64?
+        try store.firstApplied(holding: stored - 1) { row in
+            let index = Int(stored - 1 - row.firstOffset)
+            if row.messageHashes.indices.contains(index) {
+                mark = Engine.mark(row.messageHashes[index], offset: stored - 1)
+            }
+        }
+        return mark == history.storedMark
+    }
+
+    /// By which a Log is known again at an offset; 0 is of a Log that was not looked at.
+    static func mark(_ hash: UInt128, offset: Int64) -> UInt64 {
+        (UInt64(truncatingIfNeeded: hash ^ hash >> 64) ^ UInt64(bitPattern: offset) &* 0x9E37_79B9_7F4A_7C15) | 1
+    }
+
+    /// Reads from the Log what the history's files do not hold, and the message ids that still count. The placements say
+    /// on which profile each record was put, so identity need not run again.
     private func rebuildHistory(progress: (Int64, Int64) -> Void) throws {
-        try store.forEachApplied(from: 0) { row in
+        let stored = history.storedPosition
+        let remembered = try store.firstAppliedOffset(receivedFrom: now - Deduplicator.window) ?? position
+        let start = min(stored > 0 ? stored - 1 : 0, remembered)
+        try store.forEachApplied(from: start) { row in
             var offset = row.firstOffset
             var index = 0
+            let isRemembered = row.firstOffset + Int64(row.count) > remembered
+            if row.firstOffset + Int64(row.count) <= stored, !isRemembered {
+                offset += Int64(row.count)
+                index = row.count
+            }
             while index < row.count {
                 let records = try log.read(from: offset, limit: row.count - index)
                 guard !records.isEmpty else {
@@ -68,7 +113,7 @@ extension Engine {
                     }
                     if case .call(let call) = record.entry, hash != 0 {
                         // Whoever was deleted may still stand in the Log for a moment.
-                        if row.ordinals[index] != AppliedRow.notPlaced,
+                        if record.offset >= stored, row.ordinals[index] != AppliedRow.notPlaced,
                             identity.exists(ProfileOrdinal(row.ordinals[index])),
                             let document = try? JSONDocument(parsing: call.body)
                         {
@@ -81,7 +126,12 @@ extension Engine {
                     offset += 1
                 }
             }
+            if let hash = row.messageHashes.last { lastMark = Engine.mark(hash, offset: offset - 1) }
             deduplicator.sweep(now: row.receivedAt)
+            // So that a rebuild does not need room for everything.
+            if offset > stored, history.freshRowCount >= settings.historyFlushRows {
+                try flushHistory(position: offset)
+            }
             progress(offset, position)
         }
     }
@@ -105,6 +155,16 @@ extension Engine {
             dependencies: compiled.0.dependencies)
         registry.add(computation)
         return computation
+    }
+}
+
+/// The history's files are of another Log, or ahead of the state file.
+struct HistoryMismatch: Error, CustomStringConvertible {
+    let position: Int64
+    let applied: Int64
+
+    var description: String {
+        "the history's files hold \(position) records, and state.sqlite, which has applied \(applied), tells of others"
     }
 }
 

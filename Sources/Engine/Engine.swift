@@ -19,6 +19,10 @@ public final class Engine {
     public struct Settings: Sendable, Hashable {
         /// The one space of an installation; stands in emissions and paths.
         public var spaceID = "spa_muster"
+        /// Where the history keeps its files; without one it stays in memory.
+        public var historyDirectory: String?
+        /// Fresh rows of the history that are written to disk together.
+        public var historyFlushRows = 500_000
 
         public init() {}
     }
@@ -27,8 +31,13 @@ public final class Engine {
     let store: StateStore
     let log: EventLog
 
-    /// What everybody did. Derived from the Log; rebuilt when the engine opens.
+    /// What everybody did. Derived from the Log: what its files do not hold is read from there when the engine opens.
     public internal(set) var history = History()
+    /// What was wrong with the history's files when the engine opened; they were deleted and everything was read from
+    /// the Log.
+    public internal(set) var historyProblem: String?
+    /// What the Log's last applied record came to, to know the Log again.
+    var lastMark: UInt64 = 0
     var identity = IdentityResolver()
     var registry = Registry()
     var wakeUps = WakeUps()
@@ -93,6 +102,7 @@ public final class Engine {
             }
             row.messageHashes.append(hash)
             row.ordinals.append(placed)
+            lastMark = Engine.mark(hash, offset: position)
             position += 1
         }
         deduplicator.sweep(now: now)

@@ -1,5 +1,6 @@
 public import EventLog
 import Foundation
+import History
 public import Logging
 public import Model
 public import Store
@@ -44,6 +45,7 @@ public final class EngineService: Sendable {
     }
 
     private let engine: Mutex<Engine>
+    private let upkeep: HistoryUpkeep
     /// Readers that wait for the lock: the engine's thread lets them in between batches.
     private let readers = Atomic<Int>(0)
     private let shared = Mutex(Shared())
@@ -64,8 +66,10 @@ public final class EngineService: Sendable {
         self.log = log
         self.gate = gate
         self.logger = logger
-        self.engine = Mutex(
-            try Engine(settings: configuration.engine, store: store, log: log, progress: progress))
+        upkeep = HistoryUpkeep(logger)
+        let engine = try Engine(settings: configuration.engine, store: store, log: log, progress: progress)
+        if let problem = engine.historyProblem { upkeep.noteRebuild(problem) }
+        self.engine = Mutex(engine)
     }
 
     /// Hears of commits from now on. Listeners run on the engine's thread: they must return at once.
@@ -90,16 +94,52 @@ public final class EngineService: Sendable {
         log.wakeWaiters()
         ended.wait()
         ended.signal()
+        upkeep.stop()
     }
 
     /// Why the service ended by itself, if it did.
     public var failure: String? { shared.withLock(\.failure) }
 
-    /// Reads under the lock. The result must be a copy: nothing of the engine may leave the closure.
+    /// How the history's files stand, also while the history is rebuilt.
+    public var historyState: HistoryState { upkeep.state }
+
+    /// Reads under the lock. The result must be a copy: nothing of the engine may leave the closure. If the history's
+    /// files turn out to be damaged, it is rebuilt and the closure runs again.
     public func read<Value: Sendable>(_ body: @Sendable (Engine) throws -> Value) rethrows -> Value {
         readers.wrappingAdd(1, ordering: .relaxed)
         defer { readers.wrappingSubtract(1, ordering: .relaxed) }
-        return try engine.withLock { engine in try body(engine) }
+        return try engine.withLock { engine in
+            let value = try body(engine)
+            guard let damage = engine.history.damage else { return value }
+            // Without a sound history there is no answer, and a wrong one must not leave.
+            guard rebuild(&engine, damage) else { fatalError("the history is damaged and can't be rebuilt: \(damage)") }
+            return try body(engine)
+        }
+    }
+
+    /// Opens the engine anew from what is committed, with a history from the Log. What the old one has not committed is
+    /// applied again, so nothing that came of damaged files is kept.
+    private func rebuild(_ engine: inout Engine, _ damage: String) -> Bool {
+        upkeep.beginRebuild(damage)
+        // Nothing may write into the directory meanwhile.
+        upkeep.drain()
+        if let directory = configuration.engine.historyDirectory { engine.discardHistory(in: directory) }
+        do {
+            let upkeep = upkeep
+            engine = try Engine(settings: configuration.engine, store: store, log: log) { done, total in
+                upkeep.progress(done, total)
+            }
+            upkeep.endRebuild()
+            return true
+        } catch {
+            let message = "the history is damaged and could not be rebuilt: \(error)"
+            logger.critical("the engine stops", metadata: ["error": "\(message)"])
+            shared.withLock { shared in
+                shared.failure = message
+                shared.isStopping = true
+            }
+            return false
+        }
     }
 
     /// Puts a command into the Log and waits until the engine has carried it out. Throws `CommandError` where it was
@@ -169,11 +209,19 @@ public final class EngineService: Sendable {
             if records.isEmpty { engine.advance(to: horizon) } else { engine.apply(records) }
             if engine.hasBackfill { engine.continueBackfill(limit: configuration.backfillChunk) }
             if engine.hasFirstSync { engine.continueFirstSync(limit: configuration.backfillChunk) }
+            if let damage = engine.history.damage {
+                // Nothing of this turn was committed, so it is as if it had not been.
+                if !rebuild(&engine, damage) { throw CommandError(.invalid, damage) }
+                return Turn(
+                    outcomes: [:], hasEmissions: false, isBusy: true, nextDue: engine.nextDue,
+                    position: engine.position, deleted: DeletedProfiles())
+            }
             let outcomes = engine.outcomes
             engine.outcomes = [:]
             let hasEmissions = engine.hasUncommittedEmissions
             if engine.hasUncommittedChanges { try engine.commit() }
             let deleted = engine.takeDeleted()
+            upkeep.turn(engine)
             return Turn(
                 outcomes: outcomes, hasEmissions: hasEmissions,
                 isBusy: !records.isEmpty || engine.hasBackfill || engine.hasFirstSync,

@@ -16,14 +16,17 @@ package final class FieldTest {
 
     /// The bits of `mask` whose rows pass; bit `n` stands for the row at `base + n`.
     func narrow(_ mask: UInt64, _ rows: RowSequence, base: Int, at now: Int64) -> UInt64 {
-        let cells = lookup.cells
+        guard let cells = lookup.cells(of: rows) else {
+            // Nobody has anything here.
+            return predicate.accepts(.missing) ?? acceptsSlowly(.missing, rows[base], now) ? mask : 0
+        }
         var passing: UInt64 = 0
         var pending = mask
         while pending != 0 {
             let bit = pending.trailingZeroBitCount
             pending &= pending - 1
             let row = rows[base + bit]
-            let cell = row < cells.count ? cells[row] : .missing
+            let cell = cells[row]
             if predicate.accepts(cell) ?? acceptsSlowly(cell, row, now) { passing |= 1 << UInt64(bit) }
         }
         return passing

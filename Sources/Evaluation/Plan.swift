@@ -108,11 +108,10 @@ package final class ColumnLookup {
         return table.cell(root, column: column, row: row)
     }
 
-    /// The cells of the rows from the first on; rows beyond have none.
-    var cells: ContiguousArray<Cell> {
+    /// The cells by row, `nil` where there is no such column; mostly those of `rows` will be asked for.
+    func cells(of rows: RowSequence) -> ColumnCells? {
         resolve()
-        guard let column else { return [] }
-        return table.cells(root, column: column)
+        return column.map { table.cells(root, column: $0, of: rows) }
     }
 
     private func resolve() {

@@ -20,6 +20,9 @@ public struct Cell: Sendable, Hashable {
 
     @usableFromInline let bits: UInt64
 
+    @inlinable
+    init(bits: UInt64) { self.bits = bits }
+
     @usableFromInline static let boxed: UInt64 = 0xFFF8 << 48
 
     @inlinable

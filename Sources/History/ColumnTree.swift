@@ -54,6 +54,30 @@ struct ColumnTree {
         self.keepsObjects = keepsObjects
     }
 
+    /// A tree as it was kept, without cells; `nil` if that is none.
+    init?(keepsObjects: Bool, _ kept: [ColumnMetadata]) {
+        self.keepsObjects = keepsObjects
+        guard !kept.isEmpty, kept.count <= ColumnTree.maximumPaths + 1 else { return nil }
+        for (number, column) in kept.enumerated() {
+            if number > 0 {
+                guard column.parent >= 0, column.parent < number,
+                    child(of: column.parent, key: column.key) == number
+                else { return nil }
+            }
+            columns[number].count = column.count
+            columns[number].types = ObservedTypes(rawValue: column.types)
+            columns[number].samples = column.samples.map { Cell(bits: $0) }
+        }
+    }
+
+    var metadata: [ColumnMetadata] {
+        columns.map {
+            ColumnMetadata(
+                key: $0.key, parent: $0.parent, count: $0.count, types: $0.types.rawValue,
+                samples: $0.samples.map(\.bits))
+        }
+    }
+
     /// Changes whenever a lookup that failed could succeed.
     var version: Int { columns.count }
     var isFull: Bool { columns.count > ColumnTree.maximumPaths }
@@ -197,7 +221,7 @@ struct ColumnTree {
     ) {
         let list = store.list(elements.values, hasNull: elements.hasNull)
         columns[column].set(list, row: row)
-        for cell in store.elements(of: list) { columns[column].observe(cell) }
+        for cell in store.lastList { columns[column].observe(cell) }
         guard elements.hasContainers else { return }
         for (key, values) in elements.children(&store, isFull: isFull, &findings) {
             if let child = child(of: column, key: key) {
@@ -208,17 +232,6 @@ struct ColumnTree {
         }
     }
 
-    /// The value of a column in a row. An object that is in columns has its members by name.
-    func json(_ column: Int, row: Int, _ store: ValueStore) -> JSONValue {
-        let cell = cell(column, row)
-        guard cell.isInColumns else { return store.json(cell) }
-        let members = columns[column].children.filter {
-            columns[$0].key != ColumnTree.elements && columns[$0].isSet(row)
-        }
-        .map { (key: store.text(columns[$0].key), value: json($0, row: row, store)) }
-        return .object(JSONObject(members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }))
-    }
-
     func cell(_ column: Int, _ row: Int) -> Cell {
         row < columns[column].cells.count ? columns[column].cells[row] : .missing
     }
@@ -227,8 +240,22 @@ struct ColumnTree {
         for column in columns.indices where columns[column].isSet(row) {
             let cell = columns[column].cells[row]
             columns[column].cells[row] = .missing
-            columns[column].count -= 1
-            columns[column].samples.removeAll { $0 == cell || cell.kind == .list }
+            forget(cell, column)
+        }
+    }
+
+    /// Takes a cell out of what the catalogue shows of a column.
+    mutating func forget(_ cell: Cell, _ column: Int) {
+        guard cell != .missing else { return }
+        columns[column].count -= 1
+        columns[column].samples.removeAll { $0 == cell || cell.kind == .list }
+    }
+
+    /// The cells went elsewhere; what is known of the columns stays.
+    mutating func dropCells() {
+        for column in columns.indices {
+            columns[column].cells = []
+            columns[column].lastText = nil
         }
     }
 }

@@ -7,9 +7,12 @@ extension History {
         of profile: [ProfileOrdinal], at now: Instant, receivedUpTo: Instant = .distantFuture
     ) -> [TraitRow] {
         var numbers: Set<UInt32> = []
-        for ordinal in profile where ordinal.rawValue < profiles.count {
-            for entry in profiles[Int(ordinal.rawValue)].traits { numbers.insert(ProfileIndex.table(entry)) }
+        for ordinal in profile {
+            for index in [profiles, frozenProfiles] where ordinal.rawValue < index.count {
+                for entry in index[Int(ordinal.rawValue)].traits { numbers.insert(ProfileIndex.table(entry)) }
+            }
         }
+        for table in traits.tables where !table.runs.isEmpty { numbers.insert(table.number) }
         return numbers.compactMap { trait(TraitID($0), of: profile, at: now, receivedUpTo: receivedUpTo) }
             .sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     }
@@ -36,19 +39,14 @@ extension History {
     public func timeline(
         of profile: [ProfileOrdinal], upTo now: Instant = .distantFuture, after last: TimelineEntry? = nil, limit: Int
     ) -> [TimelineEntry] {
-        // One run per ordinal and name, each with the end of what is still to come.
+        // One sequence per ordinal and name, each with the end of what is still to come.
         var runs: [(rows: RowSequence, event: EventID, end: Int)] = []
-        for ordinal in profile where ordinal.rawValue < profiles.count {
-            let entries = profiles[Int(ordinal.rawValue)].events
-            var start = 0
-            while start < entries.count {
-                let number = ProfileIndex.table(entries[start])
-                let range = ProfileIndex.range(of: number, in: entries)
-                let rows = RowSequence(table: events.tables[Int(number)], entries: entries, range: range)
+        for ordinal in profile {
+            for number in eventNumbers(of: ordinal) {
+                let rows = rows(EventID(number), of: [ordinal])
                 var end = rows.firstIndex(from: now.milliseconds + 1)
                 if let last { end = min(end, History.end(of: rows, before: last)) }
                 if end > 0 { runs.append((rows, EventID(number), end)) }
-                start = range.upperBound
             }
         }
         var page: [TimelineEntry] = []
@@ -69,6 +67,18 @@ extension History {
             page.append(timelineEntry(runs[newest].event, runs[newest].rows[runs[newest].end]))
         }
         return page
+    }
+
+    /// Event names of which a profile may have rows, ascending.
+    private func eventNumbers(of profile: ProfileOrdinal) -> [UInt32] {
+        var numbers: [UInt32] = []
+        for index in [profiles, frozenProfiles] where profile.rawValue < index.count {
+            for entry in index[Int(profile.rawValue)].events where numbers.last != ProfileIndex.table(entry) {
+                numbers.append(ProfileIndex.table(entry))
+            }
+        }
+        for table in events.tables where !table.runs.isEmpty { numbers.append(table.number) }
+        return Set(numbers).sorted()
     }
 
     private func timelineEntry(_ id: EventID, _ row: Table.Row) -> TimelineEntry {

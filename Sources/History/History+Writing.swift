@@ -28,7 +28,7 @@ extension History {
             }
         }
         ProfileIndex.insert(row: row, of: id.rawValue, table, into: &profiles[Int(profile.rawValue)].events)
-        unions.insert(row: row, of: id.rawValue, table, profile: profile)
+        unions.insert(row: row, table, profile: profile)
         change.event = id
         return change
     }
@@ -63,6 +63,7 @@ extension History {
                 tree.write(value, column: ColumnTree.root, row: row, store: &self.store.values, &findings)
             }
             ProfileIndex.insert(row: row, of: id.rawValue, table, into: &profiles[Int(profile.rawValue)].traits)
+            unions.insert(row: row, table, profile: profile)
         }
         return change
     }
@@ -70,16 +71,18 @@ extension History {
     /// Forgets the rows of a profile: nothing finds them any more, and their values are overwritten. Texts that were kept
     /// once for everybody go when History is rebuilt.
     public func remove(_ profile: ProfileOrdinal) {
-        guard profile.rawValue < profiles.count else { return }
-        let index = profiles[Int(profile.rawValue)]
-        profiles[Int(profile.rawValue)] = ProfileIndex()
         unions.forget(profile)
-        for entry in index.events {
-            events.tables[Int(ProfileIndex.table(entry))].scrub(row: ProfileIndex.row(entry))
+        if profile.rawValue < profiles.count {
+            let index = profiles[Int(profile.rawValue)]
+            profiles[Int(profile.rawValue)] = ProfileIndex()
+            for entry in index.events {
+                events.tables[Int(ProfileIndex.table(entry))].scrub(row: ProfileIndex.row(entry))
+            }
+            for entry in index.traits {
+                traits.tables[Int(ProfileIndex.table(entry))].scrub(row: ProfileIndex.row(entry))
+            }
         }
-        for entry in index.traits {
-            traits.tables[Int(ProfileIndex.table(entry))].scrub(row: ProfileIndex.row(entry))
-        }
+        removeOlder(profile.rawValue)
     }
 
     /// Writes below a root of a row. Where an object has a name twice, everything below the root is written again from a
@@ -119,6 +122,7 @@ extension History {
         _ call: Call, to table: Table, placedAt: Instant, offset: Int64, profile: ProfileOrdinal
     ) -> Table.Row {
         while profiles.count <= Int(profile.rawValue) { profiles.append(ProfileIndex()) }
+        freshRows += 1
         return table.append(
             Table.Envelope(
                 timestamp: placedAt.milliseconds, receivedAt: call.receivedAt.milliseconds, offset: offset,

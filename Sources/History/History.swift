@@ -2,8 +2,10 @@
 ///
 /// Promises: derived from the Log and nothing else; rows of a profile are ordered by (timestamp, receivedAt, message id)
 /// whatever the order of arrival; a value that was sent can be read back as it was sent; nothing is dropped without
-/// being counted in `statistics`. Held in memory and rebuilt from the Log at start; the interface is the one that runs
-/// on disk will have (design §5).
+/// being counted in `statistics`; what is found damaged on disk is told by `damage` before an answer can leave.
+///
+/// Fresh rows stand in memory. A History with a directory writes them to runs now and then and merges these in the
+/// background (docs/history.md); without one everything stays in memory.
 ///
 /// Not thread-safe: readers and the writer share one isolation, the engine's.
 public import Model
@@ -16,7 +18,17 @@ public final class History {
     var traits = NamedTables(keepsObjects: true)
     /// By ordinal; may be shorter than the number of profiles.
     var profiles: [ProfileIndex] = []
-    var unions = EventUnions()
+    var unions = RowUnions()
+    /// The same of the rows that are being written.
+    var frozenProfiles: [ProfileIndex] = []
+    /// Rows that are neither on disk nor on their way.
+    var freshRows = 0
+    /// Ordinals of rows on disk are below.
+    var storedBound: UInt32 = 0
+    /// Files, if there are any.
+    var disk: HistoryDisk?
+    /// What was found wrong with them.
+    let report = DamageReport()
     var tooOld = 0
     var movedToReceipt = 0
     var unreadable = 0
@@ -41,40 +53,53 @@ public final class History {
 
     /// The events of one name of a profile, oldest first.
     public func rows(_ id: EventID, of profile: [ProfileOrdinal]) -> RowSequence {
-        let table = events.tables[Int(id.rawValue)]
-        if profile.count == 1, let only = profile.first {
-            return RowSequence(table, number: id.rawValue, entries: index(only)?.events ?? [])
-        }
-        if let union = unions[profile] { return RowSequence(table, number: id.rawValue, entries: union) }
-        let parts = profile.compactMap { index($0)?.events }
-        guard parts.reduce(0, { $0 + $1.count }) >= EventUnions.minimumEntries else {
-            return RowSequence(table, number: id.rawValue, merging: parts)
-        }
-        let union = parts.flatMap(\.self).sorted { left, right in
-            let (number, other) = (ProfileIndex.table(left), ProfileIndex.table(right))
-            if number != other { return number < other }
-            return events.tables[Int(number)].precedes(ProfileIndex.row(left), ProfileIndex.row(right))
-        }
-        unions.keep(union, of: profile)
-        return RowSequence(table, number: id.rawValue, entries: union)
+        rows(in: events.tables[Int(id.rawValue)], of: profile)
     }
 
     /// The settings and removals of one trait of a profile, oldest first.
     public func rows(_ id: TraitID, of profile: [ProfileOrdinal]) -> RowSequence {
-        let table = traits.tables[Int(id.rawValue)]
-        if profile.count == 1, let only = profile.first {
-            return RowSequence(table, number: id.rawValue, entries: index(only)?.traits ?? [])
-        }
-        let parts = profile.compactMap { index($0)?.traits }
-        return RowSequence(table, number: id.rawValue, merging: parts)
+        rows(in: traits.tables[Int(id.rawValue)], of: profile)
     }
 
-    private func index(_ ordinal: ProfileOrdinal) -> ProfileIndex? {
-        ordinal.rawValue < profiles.count ? profiles[Int(ordinal.rawValue)] : nil
+    private func rows(in table: Table, of profile: [ProfileOrdinal]) -> RowSequence {
+        if profile.count == 1, table.isInMemoryOnly, let only = profile.first {
+            return RowSequence(table, number: table.number, entries: History.entries(of: only, table, in: profiles))
+        }
+        if let union = unions.rows(of: profile, in: table) { return union }
+        var parts: [RowPart] = []
+        for ordinal in profile {
+            for (number, run) in table.runs.enumerated() {
+                let rows = run.rows(of: ordinal.rawValue)
+                if !rows.isEmpty { parts.append(RowPart(run, rows, base: Table.place(ofRun: number))) }
+            }
+            if table.frozen != nil, !table.removedFromFrozen.contains(ordinal.rawValue) {
+                let entries = History.entries(of: ordinal, table, in: frozenProfiles)
+                let range = ProfileIndex.range(of: table.number, in: entries)
+                if !range.isEmpty {
+                    parts.append(RowPart(entries[range].map { $0 & 0xFFFF_FFFF | UInt64(Table.frozenPlace) }))
+                }
+            }
+            let entries = History.entries(of: ordinal, table, in: profiles)
+            let range = ProfileIndex.range(of: table.number, in: entries)
+            if !range.isEmpty { parts.append(RowPart(fresh: entries, range)) }
+        }
+        var rows = RowSequence(table, merging: parts)
+        if rows.isCopied && rows.listCount >= unions.minimumRows
+            || profile.count * (table.runs.count + 2) >= RowUnions.minimumPlaces
+        {
+            rows.ownList()
+            unions.keep(rows, of: profile)
+        }
+        return rows
+    }
+
+    private static func entries(of ordinal: ProfileOrdinal, _ table: Table, in profiles: [ProfileIndex]) -> [UInt64] {
+        guard ordinal.rawValue < profiles.count else { return [] }
+        return table.isTrait ? profiles[Int(ordinal.rawValue)].traits : profiles[Int(ordinal.rawValue)].events
     }
 
     /// One more than the greatest ordinal that has or had rows.
-    public var profileBound: UInt32 { UInt32(profiles.count) }
+    public var profileBound: UInt32 { max(storedBound, UInt32(max(profiles.count, frozenProfiles.count))) }
 }
 
 /// Tables by the bytes of their names, numbered in order of appearance.
@@ -94,8 +119,34 @@ struct NamedTables {
     mutating func number(_ code: UInt32, _ store: ValueStore) -> UInt32 {
         if let number = numbers[code] { return number }
         let number = UInt32(tables.count)
-        tables.append(Table(name: code, store: store, keepsObjects: keepsObjects))
+        tables.append(Table(name: code, number: number, store: store, isTrait: keepsObjects))
         numbers[code] = number
         return number
+    }
+
+    /// Takes over tables as they were kept; `nil` if two have one name.
+    init?(keepsObjects: Bool, _ kept: [TableMetadata], _ store: ValueStore) {
+        self.keepsObjects = keepsObjects
+        for table in kept {
+            guard numbers[table.name] == nil, Int(table.name) < store.values.strings.count,
+                let values = ColumnTree(keepsObjects: keepsObjects, table.values),
+                let context = ColumnTree(keepsObjects: false, table.context)
+            else { return nil }
+            let made = tables[Int(number(table.name, store))]
+            made.values = values
+            made.context = context
+            made.firstSeen = table.firstSeen
+            made.lastSeen = table.lastSeen
+            made.liveCount = table.liveCount
+            made.valuesOverPathLimit = table.valuesOverPathLimit
+        }
+    }
+
+    var metadata: [TableMetadata] {
+        tables.map {
+            TableMetadata(
+                name: $0.name, firstSeen: $0.firstSeen, lastSeen: $0.lastSeen, liveCount: $0.liveCount,
+                valuesOverPathLimit: $0.valuesOverPathLimit, values: $0.values.metadata, context: $0.context.metadata)
+        }
     }
 }

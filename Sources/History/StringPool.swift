@@ -2,32 +2,29 @@
 ///
 /// Texts are equal if their bytes are: `String`'s own equality would take differently composed letters for the same and
 /// lose what was sent.
+///
+/// Three layers: texts on disk in segments, texts that are being written, and fresh ones; each has a hash table of its
+/// own, and a text is in one of them.
 @usableFromInline
 struct StringPool {
-    @usableFromInline var bytes: [UInt8] = []
-    /// Where each text starts, and where the last one ends.
-    @usableFromInline var starts: [Int] = [0]
-    /// High parts of the hashes, by code: most different texts are told apart without looking at bytes.
-    private var hashes: [UInt32] = []
-    /// Open addressing: code + 1, or 0. Its size is a power of two and at least twice the number of texts.
-    /// Drawn per pool, so that nobody can prepare texts that collide. Codes do not depend on it.
-    private let seed = UInt64.random(in: .min ... .max)
-    private var slots: [UInt32] = Array(repeating: 0, count: 64)
+    /// The code of the first fresh text.
+    @usableFromInline private(set) var first: UInt32 = 0
+    @usableFromInline private(set) var fresh = Texts()
+    private(set) var frozen: FrozenTexts?
+    /// What is on disk, ascending by code without gaps.
+    private(set) var segments: [TextSegment] = []
+    /// Drawn per History, so that nobody can prepare texts that collide. Codes do not depend on it.
+    private(set) var seed = UInt64.random(in: .min ... .max)
 
-    var count: Int { hashes.count }
+    var count: Int { Int(first) + fresh.count }
 
     /// The code of a text, given now if the text is new.
     mutating func intern(_ text: UnsafeBufferPointer<UInt8>) -> UInt32 {
-        let hash = TextBytes.hash(text, seed: seed)
-        if let code = find(text, hash: hash) { return code }
-        if (count + 1) * 2 > slots.count { grow() }
-        precondition(count < Int(UInt32.max) - 1, "more than four thousand million distinct texts")
-        let code = UInt32(count)
-        bytes.append(contentsOf: text)
-        starts.append(bytes.count)
-        hashes.append(UInt32(truncatingIfNeeded: hash >> 32))
-        place(code, hash: UInt32(truncatingIfNeeded: hash >> 32))
-        return code
+        let hash = high(text)
+        if let place = fresh.find(text, hash: hash) { return first + place }
+        if first > 0, let code = findOlder(text, hash: hash) { return code }
+        precondition(count < Int(UInt32.max) - 3, "more than four thousand million distinct texts")
+        return first + fresh.append(text, hash: hash)
     }
 
     mutating func intern(_ text: String) -> UInt32 {
@@ -41,7 +38,23 @@ struct StringPool {
         return text.withUTF8 { find($0) }
     }
 
-    func find(_ text: UnsafeBufferPointer<UInt8>) -> UInt32? { find(text, hash: TextBytes.hash(text, seed: seed)) }
+    func find(_ text: UnsafeBufferPointer<UInt8>) -> UInt32? {
+        let hash = high(text)
+        if let place = fresh.find(text, hash: hash) { return first + place }
+        return first > 0 ? findOlder(text, hash: hash) : nil
+    }
+
+    private func high(_ text: UnsafeBufferPointer<UInt8>) -> UInt32 {
+        UInt32(truncatingIfNeeded: TextBytes.hash(text, seed: seed) >> 32)
+    }
+
+    private func findOlder(_ text: UnsafeBufferPointer<UInt8>, hash: UInt32) -> UInt32? {
+        if let frozen, let place = frozen.texts.find(text, hash: hash) { return frozen.first + place }
+        for segment in segments {
+            if let code = segment.find(text, hash: hash) { return code }
+        }
+        return nil
+    }
 
     /// Whether a code is that of a text.
     func isText(_ code: UInt32, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
@@ -54,32 +67,109 @@ struct StringPool {
 
     @inlinable
     func withBytes<Result>(_ code: UInt32, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
-        let range = starts[Int(code)]..<starts[Int(code) + 1]
+        if code >= first { return fresh.withBytes(Int(code - first), body) }
+        return withOlderBytes(code, body)
+    }
+
+    @usableFromInline
+    func withOlderBytes<Result>(_ code: UInt32, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        if let frozen, code >= frozen.first { return frozen.texts.withBytes(Int(code - frozen.first), body) }
+        for segment in segments where code < segment.end {
+            return segment.withBytes(Int(code - segment.first), body)
+        }
+        return body(UnsafeBufferPointer(start: nil, count: 0))
+    }
+
+    // MARK: Layers
+
+    /// Sets the fresh texts apart to be written, if there are any and none are already.
+    mutating func freeze() {
+        guard fresh.count > 0, frozen == nil else { return }
+        frozen = FrozenTexts(first: first, texts: fresh)
+        first += UInt32(fresh.count)
+        fresh = Texts()
+    }
+
+    /// What was frozen is on disk now.
+    mutating func thaw(to segments: [TextSegment]) {
+        frozen = nil
+        self.segments = segments
+    }
+
+    mutating func setSegments(_ segments: [TextSegment]) { self.segments = segments }
+
+    /// An empty pool takes over what is on disk.
+    mutating func open(_ segments: [TextSegment], seed: UInt64) {
+        self.segments = segments
+        self.seed = seed
+        first = segments.last?.end ?? 0
+        fresh = Texts()
+    }
+}
+
+/// Texts in memory by their places.
+@usableFromInline
+struct Texts: Sendable {
+    @usableFromInline var bytes: [UInt8] = []
+    /// Where each text starts, and where the last one ends.
+    @usableFromInline var starts: [Int] = [0]
+    /// High parts of the hashes, by place: most different texts are told apart without looking at bytes.
+    private(set) var hashes: [UInt32] = []
+    /// Open addressing: place + 1, or 0. Its size is a power of two and at least twice the number of texts.
+    private var slots: [UInt32] = Array(repeating: 0, count: 64)
+
+    init() {}
+
+    @usableFromInline var count: Int { starts.count - 1 }
+
+    @inlinable
+    func withBytes<Result>(_ place: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        let range = starts[place]..<starts[place + 1]
         return bytes.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[range])) }
     }
 
-    private func find(_ text: UnsafeBufferPointer<UInt8>, hash: UInt64) -> UInt32? {
-        let high = UInt32(truncatingIfNeeded: hash >> 32)
+    func find(_ text: UnsafeBufferPointer<UInt8>, hash: UInt32) -> UInt32? {
         let mask = slots.count - 1
-        var slot = Int(high) & mask
+        var slot = Int(hash) & mask
         while slots[slot] != 0 {
-            let code = slots[slot] - 1
-            if hashes[Int(code)] == high, isText(code, text) { return code }
+            let place = slots[slot] - 1
+            if hashes[Int(place)] == hash, withBytes(Int(place), { TextBytes.equal($0, text) }) { return place }
             slot = (slot + 1) & mask
         }
         return nil
     }
 
-    private mutating func place(_ code: UInt32, hash: UInt32) {
+    mutating func append(_ text: UnsafeBufferPointer<UInt8>, hash: UInt32) -> UInt32 {
+        if (count + 1) * 2 > slots.count { grow() }
+        let place = UInt32(count)
+        bytes.append(contentsOf: text)
+        starts.append(bytes.count)
+        hashes.append(hash)
+        put(place, hash: hash)
+        return place
+    }
+
+    private mutating func put(_ place: UInt32, hash: UInt32) {
         let mask = slots.count - 1
         var slot = Int(hash) & mask
         while slots[slot] != 0 { slot = (slot + 1) & mask }
-        slots[slot] = code + 1
+        slots[slot] = place + 1
     }
 
     private mutating func grow() {
         slots = Array(repeating: 0, count: slots.count * 2)
-        for (code, hash) in hashes.enumerated() { place(UInt32(code), hash: hash) }
+        for (place, hash) in hashes.enumerated() { put(UInt32(place), hash: hash) }
+    }
+}
+
+/// Texts that are being written.
+final class FrozenTexts: Sendable {
+    let first: UInt32
+    let texts: Texts
+
+    init(first: UInt32, texts: Texts) {
+        self.first = first
+        self.texts = texts
     }
 }
 

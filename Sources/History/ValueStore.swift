@@ -24,14 +24,16 @@ public final class ValueStore {
     public func double(_ cell: Cell) -> Double? {
         switch cell.kind {
         case .number: cell.number
-        case .exactNumber: values.exactNumbers[Int(cell.code)].double
+        case .exactNumber: exactNumber(cell.code).double
         default: nil
         }
     }
 
     /// The elements of a list: in their order those that are not null, then one null if any element is null or lacks
     /// the path.
-    public func elements(of list: Cell) -> ArraySlice<Cell> { values.elements(of: list) }
+    public func elements(of list: Cell) -> [Cell] { values.elements(of: list) }
+
+    private func exactNumber(_ code: UInt32) -> JSONNumber { JSONNumber(literal: text(code)) ?? JSONNumber(0) }
 
     /// The value as it was sent; a list as an array. Objects that are in columns can be read by `Table.json` only.
     public func json(_ cell: Cell) -> JSONValue {
@@ -39,7 +41,7 @@ public final class ValueStore {
         case .missing, .null: .null
         case .boolean: .bool(cell.code == 1)
         case .number: .number(cell.number)
-        case .exactNumber: .number(values.exactNumbers[Int(cell.code)])
+        case .exactNumber: .number(exactNumber(cell.code))
         case .string: .string(text(cell.code))
         case .object where cell.isInColumns: .object(JSONObject())
         case .array, .object: withText(cell.code) { (try? JSONValue(parsing: $0)) ?? .null }
@@ -54,17 +56,25 @@ public final class ValueStore {
         lastMessage = (messageID, offset, reference)
         return reference
     }
+
+    /// The ids so far go with the rows that refer to them.
+    func dropMessageIDs() {
+        messageIDs = MessageIDs()
+        lastMessage = nil
+    }
 }
 
 /// The same as a value, so that a whole call can be written under one access.
+///
+/// All that cells point to are texts of one pool: strings, compact JSON, the literals of exact numbers, and lists as the
+/// bytes of their elements' cells. So only the pool must be kept for cells to mean the same tomorrow.
 @usableFromInline
 struct Values {
     @usableFromInline var strings = StringPool()
-    private(set) var exactNumbers: [JSONNumber] = []
-    private var listStarts: [Int] = [0]
-    private var elements: [Cell] = []
     /// Where the text of an array or object is put together.
     private var scratch: [UInt8] = []
+    /// The elements of the list that was made last.
+    private(set) var lastList: [Cell] = []
 
     /// - Parameter last: a text that the value may well be again.
     mutating func cell(_ value: JSONView, last: UInt32? = nil) -> Cell {
@@ -74,8 +84,7 @@ struct Values {
         case .number:
             guard let number = value.number else { return .null }
             guard number.exactText != nil || !number.double.isFinite else { return Cell(number: number.double) }
-            exactNumbers.append(number)
-            return Cell(.exactNumber, code: UInt32(exactNumbers.count - 1))
+            return Cell(.exactNumber, code: strings.intern(number.text))
         case .string:
             let code = value.withText { text in
                 if let last, strings.isText(last, text) { last } else { strings.intern(text) }
@@ -93,16 +102,26 @@ struct Values {
     }
 
     mutating func list(_ values: [JSONView], hasNull: Bool) -> Cell {
+        lastList.removeAll(keepingCapacity: true)
         for value in values {
             let cell = cell(value)
-            elements.append(cell)
+            lastList.append(cell)
         }
-        if hasNull { elements.append(.null) }
-        listStarts.append(elements.count)
-        return Cell(.list, code: UInt32(listStarts.count - 2))
+        if hasNull { lastList.append(.null) }
+        let code = lastList.withUnsafeBytes { strings.intern($0.bindMemory(to: UInt8.self)) }
+        return Cell(.list, code: code)
     }
 
-    func elements(of list: Cell) -> ArraySlice<Cell> {
-        elements[listStarts[Int(list.code)]..<listStarts[Int(list.code) + 1]]
+    func elements(of list: Cell) -> [Cell] {
+        strings.withBytes(list.code) { bytes in
+            let bytes = UnsafeRawBufferPointer(bytes)
+            return [Cell](unsafeUninitializedCapacity: bytes.count / 8) { cells, count in
+                count = bytes.count / 8
+                for index in 0..<count {
+                    let bits = bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)
+                    cells.initializeElement(at: index, to: Cell(bits: bits))
+                }
+            }
+        }
     }
 }

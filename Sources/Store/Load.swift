@@ -1,6 +1,6 @@
 import GRDB
 import JSON
-import Model
+public import Model
 
 extension StateStore {
     /// Reads what the engine starts from, as of one instant.
@@ -77,6 +77,36 @@ extension StateStore {
         try RawStatement(db, "SELECT computation, ordinal, due FROM wakeups ORDER BY computation, ordinal").forEach {
             guard let id = ids[$0.int64(0)] else { return }
             state.wakeups.append(WakeupRow(computationID: id, ordinal: $0.ordinal(1), due: $0.instant(2)))
+        }
+    }
+
+    /// The placements with the record at an offset, if they are kept.
+    public func firstApplied(holding offset: Int64, _ body: (AppliedRow) -> Void) throws {
+        var isFirst = true
+        struct Enough: Error {}
+        do {
+            try forEachApplied(from: offset) { row in
+                if isFirst, row.firstOffset <= offset { body(row) }
+                isFirst = false
+                throw Enough()
+            }
+        } catch is Enough {}
+    }
+
+    /// The first offset of the oldest placements that are not older than an instant; `nil` if all are.
+    public func firstAppliedOffset(receivedFrom instant: Instant) throws -> Int64? {
+        try read { db in
+            var first: Int64?
+            let statement = try RawStatement(
+                db, "SELECT first_offset, received_at FROM applied ORDER BY first_offset DESC")
+            struct Enough: Error {}
+            do {
+                try statement.forEach {
+                    if $0.instant(1) < instant { throw Enough() }
+                    first = $0.int64(0)
+                }
+            } catch is Enough {}
+            return first
         }
     }
 

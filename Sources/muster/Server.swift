@@ -72,7 +72,15 @@ struct Server {
         log = try EventLog(path: directory.appendingPathComponent("log.sqlite").path)
         store = try StateStore(path: directory.appendingPathComponent("state.sqlite").path)
         let progress = ProgressLine(what: "history", unit: "records")
-        engine = try EngineService(store: store, log: log, gate: gate, logger: logger) {
+        var configuration = EngineService.Configuration()
+        let environment = ProcessInfo.processInfo.environment
+        if environment["MUSTER_HISTORY"] == "disk" {
+            configuration.engine.historyDirectory = directory.appendingPathComponent("history").path
+        }
+        if let rows = environment["MUSTER_HISTORY_FLUSH_ROWS"].flatMap({ Int($0) }), rows > 0 {
+            configuration.engine.historyFlushRows = rows
+        }
+        engine = try EngineService(configuration: configuration, store: store, log: log, gate: gate, logger: logger) {
             progress.show(done: $0, total: $1)
         }
         progress.end()

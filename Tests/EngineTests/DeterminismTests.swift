@@ -1,5 +1,6 @@
 import EventLog
 import Foundation
+import History
 import JSON
 import Model
 import Store
@@ -77,7 +78,8 @@ import Testing
         #expect(expected.count > 20, "the history is too tame to prove anything")
 
         // One record at a time, with ticks in between, chunks held back, and a restart every now and then.
-        let chopped = try TestInstallation()
+        // Its history is on disk, in many small runs.
+        let chopped = try TestInstallation(historyRows: 9)
         _ = try await chopped.log.append(entries)
         var random = SeededRandom(seed: seed &+ 99)
         while chopped.engine.position < chopped.log.endOffset {
@@ -88,6 +90,7 @@ import Testing
             chopped.engine.apply(records)
             if random.next(3) == 0 { chopped.engine.continueBackfill(limit: 1) }
             try chopped.engine.commit()
+            if chopped.engine.history.freshRowCount >= 9, random.next(2) == 0 { try chopped.engine.flushHistory() }
             if random.next(20) == 0 { try chopped.reopen() }
         }
         while chopped.engine.hasBackfill { chopped.engine.continueBackfill(limit: 1) }
@@ -98,9 +101,14 @@ import Testing
             + expected.filter { !found.contains($0) }.map { "- \($0)" }
         #expect(differences == [])
 
-        // A rebuild from the files answers the same.
+        #expect(chopped.engine.history.storedPosition > 0)
+
+        // A rebuild from the files answers the same, also without those of the history.
         try plain.reopen()
         #expect(try picture(plain) == expected)
+        try FileManager.default.removeItem(atPath: chopped.historyDirectory)
+        try chopped.reopen()
+        #expect(try picture(chopped) == found)
     }
 }
 

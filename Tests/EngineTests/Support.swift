@@ -14,13 +14,24 @@ final class TestInstallation {
     private(set) var store: StateStore
     private(set) var engine: Engine
     private var messages = 0
+    private let settings: Engine.Settings
 
-    init() throws {
+    var historyDirectory: String { directory.appendingPathComponent("history").path }
+
+    /// - Parameter historyRows: How many fresh rows of the history are written to disk together; `nil` for a history in
+    ///   memory.
+    init(historyRows: Int? = nil) throws {
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("muster-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         log = try EventLog(path: directory.appendingPathComponent("log.sqlite").path)
         store = try StateStore(path: directory.appendingPathComponent("state.sqlite").path)
-        engine = try Engine(store: store, log: log)
+        var settings = Engine.Settings()
+        if let historyRows {
+            settings.historyDirectory = directory.appendingPathComponent("history").path
+            settings.historyFlushRows = historyRows
+        }
+        self.settings = settings
+        engine = try Engine(settings: settings, store: store, log: log)
     }
 
     deinit { try? FileManager.default.removeItem(at: directory) }
@@ -30,7 +41,7 @@ final class TestInstallation {
         try log.close()
         log = try EventLog(path: directory.appendingPathComponent("log.sqlite").path)
         store = try StateStore(path: directory.appendingPathComponent("state.sqlite").path)
-        engine = try Engine(store: store, log: log)
+        engine = try Engine(settings: settings, store: store, log: log)
     }
 
     /// Appends to the Log, applies and commits.

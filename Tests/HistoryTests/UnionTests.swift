@@ -32,15 +32,21 @@ import Testing
                 .sorted { ($0.minutes, $0.number) < ($1.minutes, $1.number) }
             #expect(test.values(event, [.key("n")], of: group) == expected.map { .number($0.number) }, "seed \(seed)")
         }
-        #expect(test.history.unions[[ProfileOrdinal(0), ProfileOrdinal(1)]] != nil, "nothing was kept")
+        let table = test.history.table(test.history.eventID("A"))
+        #expect(
+            groups.contains { test.history.unions.rows(of: $0.map { ProfileOrdinal($0) }, in: table) != nil },
+            "nothing was kept")
     }
 
     @Test func `Too many unions are forgotten together`() {
-        var unions = EventUnions()
-        for number in 0...EventUnions.maximumGroups {
-            unions.keep([1], of: [ProfileOrdinal(UInt32(number)), ProfileOrdinal(.max)])
+        let history = History()
+        let rows = history.rows(history.eventID("A"), of: [ProfileOrdinal(0), ProfileOrdinal(1)])
+        var unions = RowUnions()
+        for number in 0...RowUnions.maximumGroups {
+            unions.keep(rows, of: [ProfileOrdinal(UInt32(number)), ProfileOrdinal(.max)])
         }
-        #expect(unions[[ProfileOrdinal(0), ProfileOrdinal(.max)]] == nil)
-        #expect(unions[[ProfileOrdinal(UInt32(EventUnions.maximumGroups)), ProfileOrdinal(.max)]] == [1])
+        #expect(unions.rows(of: [ProfileOrdinal(0), ProfileOrdinal(.max)], in: rows.table) == nil)
+        let last = [ProfileOrdinal(UInt32(RowUnions.maximumGroups)), ProfileOrdinal(.max)]
+        #expect(unions.rows(of: last, in: rows.table) != nil)
     }
 }

@@ -1,0 +1,328 @@
+/// Which files are merged: neighbours of about one size, so that a row is written again a few times at most.
+enum MergePolicy {
+    static let runFanIn = 8
+    static let textFanIn = 4
+
+    /// - Parameters:
+    ///   - sizes: Oldest first.
+    ///   - unit: About the size that a flush makes.
+    static func pick(_ sizes: [Int], fanIn: Int, unit: Int, limit: Int) -> Range<Int>? {
+        let tiers = sizes.map { size in
+            var tier = 0
+            var bound = max(unit, 1) * 2
+            while size > bound {
+                tier += 1
+                bound *= fanIn
+            }
+            return tier
+        }
+        guard let highest = tiers.max() else { return nil }
+        for tier in 0...highest {
+            var start: Int?
+            var count = 0
+            var total = 0
+            for (index, size) in sizes.enumerated() {
+                if tiers[index] > tier || total + size > limit { (start, count, total) = (nil, 0, 0) }
+                guard tiers[index] <= tier, size <= limit, start != nil || tiers[index] == tier else { continue }
+                let first = start ?? index
+                start = first
+                total += size
+                if tiers[index] == tier { count += 1 }
+                if count == fanIn { return first..<index + 1 }
+            }
+        }
+        return nil
+    }
+}
+
+extension History {
+    /// What should be merged now, to be written by `job.run()` on any thread; give the result to `finish`. `nil` if there
+    /// is nothing to do or another merge goes on.
+    /// - Parameters:
+    ///   - unit: Rows that a flush writes.
+    ///   - everything: Merge all files into one, whatever their sizes.
+    public func beginMerge(unit: Int, everything: Bool = false) -> HistoryMerge? {
+        guard var disk, !disk.isMerging, report.found == nil else { return nil }
+        let segments = store.values.strings.segments
+        let textSizes = segments.map(\.count)
+        let runSizes = disk.manifest.runs.map { disk.rowCounts[$0.number] ?? 0 }
+        var texts = MergePolicy.pick(textSizes, fanIn: MergePolicy.textFanIn, unit: unit, limit: 1 << 31)
+        var runs = MergePolicy.pick(runSizes, fanIn: MergePolicy.runFanIn, unit: unit, limit: 1 << 31)
+        if everything {
+            texts = segments.count > 1 ? 0..<segments.count : nil
+            let hasRemoved = disk.manifest.runs.contains { !$0.removed.isEmpty }
+            runs = runSizes.count > 1 || hasRemoved ? 0..<runSizes.count : nil
+        }
+        guard texts != nil || runs != nil else { return nil }
+        let files = runs.map { Array(disk.manifest.runs[$0]) } ?? []
+        let numbers = Set(files.map(\.number))
+        var inputs: [HistoryMerge.Input] = []
+        for table in events.tables + traits.tables {
+            let merged = table.runs.filter { numbers.contains($0.file) }
+            if !merged.isEmpty {
+                inputs.append(HistoryMerge.Input(isTrait: table.isTrait, table: table.number, runs: merged))
+            }
+        }
+        let merge = HistoryMerge(
+            directory: disk.directory, lineage: disk.manifest.lineage, textFile: disk.manifest.nextFile,
+            runFile: disk.manifest.nextFile + 1, texts: texts.map { Array(segments[$0]) } ?? [],
+            oldTexts: texts.map { Array(disk.manifest.texts[$0]) } ?? [], files: files, inputs: inputs, report: report)
+        disk.manifest.nextFile += 2
+        disk.isMerging = true
+        self.disk = disk
+        return merge
+    }
+
+    /// Forgets a merge that failed; the files stay as they are.
+    public func abandon(_ merge: HistoryMerge) {
+        disk?.isMerging = false
+        merge.removeOutput()
+    }
+
+    /// Replaces what was merged, durably, and deletes the old files.
+    public func finish(_ merged: HistoryMerge.Result) throws(HistoryFileError) {
+        guard var disk else { return }
+        disk.isMerging = false
+        let merge = merged.merge
+        var segments = store.values.strings.segments
+        if let texts = merged.texts, let start = segments.firstIndex(where: { $0.first == texts.segment.first }) {
+            let range = start..<start + merge.texts.count
+            segments.replaceSubrange(range, with: [texts.segment])
+            disk.manifest.texts.replaceSubrange(range, with: [texts.file])
+        }
+        var late: Set<UInt32> = []
+        let numbers = Set(merge.files.map(\.number))
+        if !merge.files.isEmpty,
+            let start = disk.manifest.runs.firstIndex(where: { $0.number == merge.files[0].number })
+        {
+            let range = start..<start + merge.files.count
+            // Who was removed meanwhile is still in the new file.
+            for (now, then) in zip(disk.manifest.runs[range], merge.files) {
+                late.formUnion(Set(now.removed).subtracting(then.removed))
+            }
+            var file = merged.runFile
+            file?.removed = late.sorted()
+            disk.manifest.runs.replaceSubrange(range, with: file.map { [$0] } ?? [])
+            for number in numbers { disk.rowCounts[number] = nil }
+            if let file { disk.rowCounts[file.number] = merged.runs.reduce(0) { $0 + $1.rowCount } }
+        }
+        try disk.manifest.write(in: disk.directory)
+        store.values.strings.setSegments(segments)
+        for table in events.tables + traits.tables {
+            guard let place = table.runs.firstIndex(where: { numbers.contains($0.file) }) else { continue }
+            var runs = table.runs.filter { !numbers.contains($0.file) }
+            let new = merged.runs.first {
+                $0.descriptor.isTrait == table.isTrait && $0.descriptor.table == table.number
+            }
+            if let new { runs.insert(late.isEmpty ? new : new.removing(late), at: place) }
+            table.setRuns(runs)
+        }
+        unions.forgetAll()
+        self.disk = disk
+        for file in merge.oldTexts { HistoryFile.remove(Manifest.path(file.number, .texts, in: disk.directory)) }
+        for file in merge.files { HistoryFile.remove(Manifest.path(file.number, .runs, in: disk.directory)) }
+    }
+}
+
+/// Files that are to become one.
+public struct HistoryMerge: Sendable {
+    struct Input: Sendable {
+        let isTrait: Bool
+        let table: UInt32
+        /// Oldest first.
+        let runs: [Run]
+    }
+
+    let directory: String
+    let lineage: UInt64
+    let textFile: Int
+    let runFile: Int
+    let texts: [TextSegment]
+    let oldTexts: [Manifest.File]
+    let files: [Manifest.File]
+    let inputs: [Input]
+    let report: DamageReport
+
+    /// What was written; not in force until the History has finished it.
+    public struct Result: Sendable {
+        let merge: HistoryMerge
+        let texts: (file: Manifest.File, segment: TextSegment)?
+        let runFile: Manifest.File?
+        let runs: [Run]
+    }
+
+    func removeOutput() {
+        HistoryFile.remove(Manifest.path(textFile, .texts, in: directory))
+        HistoryFile.remove(Manifest.path(runFile, .runs, in: directory))
+    }
+
+    /// Writes and synchronises the files. Everything is checked before it is read, so that damage is not copied under a
+    /// new checksum.
+    public func run(_ cancellation: HistoryCancellation? = nil) throws(HistoryFileError) -> Result {
+        var written: (file: Manifest.File, segment: TextSegment)?
+        if let first = texts.first?.first {
+            guard texts.allSatisfy({ $0.verify() }) else { throw HistoryFileError(report.found ?? "damaged texts") }
+            let ends = texts.map { Int($0.end - first) }
+            func segment(_ place: Int) -> (TextSegment, Int) {
+                let index = ends.firstIndex { place < $0 } ?? 0
+                return (texts[index], place - Int(texts[index].first - first))
+            }
+            let path = Manifest.path(textFile, .texts, in: directory)
+            let checksum = try TextSegment.write(
+                path, lineage: lineage, first: first, count: ends.last ?? 0,
+                hash: { place in
+                    let (segment, local) = segment(place)
+                    return segment.hash(local)
+                },
+                text: { place, body in
+                    let (segment, local) = segment(place)
+                    segment.withBytes(local, body)
+                })
+            let merged = try TextSegment(path, checksum: checksum, lineage: lineage, report)
+            written = (Manifest.File(number: textFile, checksum: checksum), merged)
+        }
+        guard !files.isEmpty else { return Result(merge: self, texts: written, runFile: nil, runs: []) }
+        let path = Manifest.path(runFile, .runs, in: directory)
+        let checksum = try RunFile.write(path, lineage: lineage) { sink throws(HistoryFileError) in
+            var descriptors: [RunDescriptor] = []
+            sink.cancellation = cancellation
+            for table in inputs {
+                guard table.runs.allSatisfy({ $0.verify() }) else {
+                    throw HistoryFileError(report.found ?? "damaged runs")
+                }
+                let input = MergeInput(table.runs)
+                guard input.rowCount > 0 else { continue }
+                descriptors.append(
+                    try RunEncoder.encode(input, isTrait: table.isTrait, table: table.table, to: sink))
+            }
+            return descriptors
+        }
+        let runs = try RunFile.open(path, number: runFile, checksum: checksum, lineage: lineage, report)
+        return Result(
+            merge: self, texts: written, runFile: Manifest.File(number: runFile, checksum: checksum), runs: runs)
+    }
+}
+
+/// The rows of several runs of one table in the order of one.
+struct MergeInput: RunInput {
+    /// Rows that follow each other both in a run and in the whole.
+    private struct Stretch {
+        var run: UInt32
+        var start: UInt32
+        var count: UInt32
+    }
+
+    private let runs: [Run]
+    private var stretches: [Stretch] = []
+    private var profiles: [(profile: UInt32, count: Int)] = []
+    private(set) var rowCount = 0
+
+    init(_ runs: [Run]) {
+        self.runs = runs
+        var places = runs.map { _ in 0 }
+        while true {
+            var lowest: UInt32?
+            for (run, place) in zip(runs, places) where place < run.profiles.count {
+                lowest = min(lowest ?? .max, run.profiles[place])
+            }
+            guard let profile = lowest else { break }
+            var parts: [(run: Int, rows: Range<Int>)] = []
+            for index in runs.indices {
+                let run = runs[index]
+                guard places[index] < run.profiles.count, run.profiles[places[index]] == profile else { continue }
+                let rows = Int(run.starts[places[index]])..<Int(run.starts[places[index] + 1])
+                places[index] += 1
+                if !run.removed.contains(profile) { parts.append((index, rows)) }
+            }
+            let count = parts.reduce(0) { $0 + $1.rows.count }
+            guard count > 0 else { continue }
+            profiles.append((profile, count))
+            rowCount += count
+            merge(&parts)
+        }
+    }
+
+    private mutating func merge(_ parts: inout [(run: Int, rows: Range<Int>)]) {
+        while parts.count > 1 {
+            // The one that begins first goes on until another one comes before its next row.
+            var least = 0
+            for index in 1..<parts.count where precedes(parts[index], parts[least]) { least = index }
+            let start = parts[least].rows.lowerBound
+            var end = start + 1
+            while end < parts[least].rows.upperBound {
+                let next = (run: parts[least].run, rows: end..<parts[least].rows.upperBound)
+                guard parts.indices.allSatisfy({ $0 == least || precedes(next, parts[$0]) }) else { break }
+                end += 1
+            }
+            append(parts[least].run, start..<end)
+            parts[least].rows = end..<parts[least].rows.upperBound
+            if parts[least].rows.isEmpty { parts.remove(at: least) }
+        }
+        if let last = parts.first { append(last.run, last.rows) }
+    }
+
+    private mutating func append(_ run: Int, _ rows: Range<Int>) {
+        if let last = stretches.indices.last, stretches[last].run == run,
+            Int(stretches[last].start + stretches[last].count) == rows.lowerBound
+        {
+            stretches[last].count += UInt32(rows.count)
+        } else {
+            stretches.append(Stretch(run: UInt32(run), start: UInt32(rows.lowerBound), count: UInt32(rows.count)))
+        }
+    }
+
+    private func precedes(_ left: (run: Int, rows: Range<Int>), _ right: (run: Int, rows: Range<Int>)) -> Bool {
+        let (leftRun, rightRun) = (runs[left.run], runs[right.run])
+        let (leftRow, rightRow) = (left.rows.lowerBound, right.rows.lowerBound)
+        let (leftTime, rightTime) = (leftRun.timestamps[leftRow], rightRun.timestamps[rightRow])
+        if leftTime != rightTime { return leftTime < rightTime }
+        let (leftReceipt, rightReceipt) = (leftRun.receivedAt(leftRow), rightRun.receivedAt(rightRow))
+        if leftReceipt != rightReceipt { return leftReceipt < rightReceipt }
+        let comparison = StoredID.compare(leftRun.messageID(leftRow), rightRun.messageID(rightRow))
+        return comparison != 0 ? comparison < 0 : leftRun.offset(leftRow) < rightRun.offset(rightRow)
+    }
+
+    private func forEachStretch(_ body: (Run, Range<Int>) -> Void) {
+        for stretch in stretches {
+            body(runs[Int(stretch.run)], Int(stretch.start)..<Int(stretch.start + stretch.count))
+        }
+    }
+
+    func forEachProfile(_ body: (UInt32, Int) -> Void) {
+        for (profile, count) in profiles { body(profile, count) }
+    }
+
+    func forEachTimestamp(_ body: (Int64) -> Void) {
+        forEachStretch { run, rows in for row in rows { body(run.timestamps[row]) } }
+    }
+
+    func forEachInteger(_ field: EnvelopeField, _ body: (Int64) -> Void) {
+        forEachStretch { run, rows in
+            switch field {
+            case .receipt: for row in rows { body(run.receivedAt(row) &- run.timestamps[row]) }
+            case .offset: for row in rows { body(run.offset(row)) }
+            case .kind: for row in rows { body(Int64(run.kind(row))) }
+            case .source: for row in rows { body(Int64(run.source(row))) }
+            }
+        }
+    }
+
+    func forEachID(_ body: (StoredID) -> Void) {
+        forEachStretch { run, rows in for row in rows { body(run.messageID(row)) } }
+    }
+
+    func columnNumbers(_ root: Table.Root) -> [Int] {
+        Set(runs.flatMap { $0.columnNumbers(root) }).sorted()
+    }
+
+    func forEachCell(_ root: Table.Root, _ column: Int, _ body: (Cell) -> Void) {
+        let columns = runs.map { $0.column(root, column) }
+        for stretch in stretches {
+            if let column = columns[Int(stretch.run)] {
+                for row in Int(stretch.start)..<Int(stretch.start + stretch.count) { body(column.cell(row)) }
+            } else {
+                for _ in 0..<stretch.count { body(.missing) }
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+import Foundation
+import JSON
+import Model
+import TestSupport
+import Testing
+
+@testable import History
+
+/// A directory that goes with its owner.
+final class TestDirectory {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("history-\(UUID().uuidString)").path
+
+    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    var files: [String: Data] {
+        var files: [String: Data] = [:]
+        for name in HistoryFile.names(in: path) {
+            files[name] = FileManager.default.contents(atPath: "\(path)/\(name)")
+        }
+        return files
+    }
+
+    func replace(with files: [String: Data]) throws {
+        for name in HistoryFile.names(in: path) { HistoryFile.remove("\(path)/\(name)") }
+        for (name, data) in files { try data.write(to: URL(fileURLWithPath: "\(path)/\(name)")) }
+    }
+}
+
+let isLong = ProcessInfo.processInfo.environment["MUSTER_LONG"] == "1"
+
+extension History {
+    static func replaying(_ log: some Sequence<Deed>) -> History {
+        let history = History()
+        for deed in log { deed.apply(to: history) }
+        return history
+    }
+
+    func flush(position: Int64) throws {
+        guard let flush = beginFlush(position: position) else { return }
+        try finish(flush.run())
+    }
+
+    func merge(everything: Bool = false) throws {
+        guard let merge = beginMerge(unit: 10, everything: everything) else { return }
+        try finish(merge.run())
+    }
+}
+
+/// Goal: a History on disk answers what one in memory answers, whatever was flushed, merged, reopened and removed, and in
+/// whatever order these came.
+@Suite struct DiskTests {
+    @Test(arguments: isLong ? Array(1...400) : Array(1...12) as [UInt64])
+    func `Files answer like memory, through flushes, merges, restarts and removals`(seed: UInt64) throws {
+        print("history on disk, seed \(seed)")
+        var random = SeededRandom(seed: seed)
+        let removals = seed % 2 == 0
+        let log = Deed.log(150 + random.below(300), removals: removals, &random)
+        let directory = try TestDirectory()
+        // Of every other log what is put together is kept however little it is.
+        func open() throws -> History {
+            let history = try History(directory: directory.path)
+            if seed % 4 > 1 { history.unions.minimumRows = 1 }
+            return history
+        }
+        var history = try open()
+        var flush: HistoryFlush?
+        var merge: HistoryMerge?
+        var next = 0
+        var rounds = 0
+        while next < log.count {
+            for _ in 0..<random.below(25) where next < log.count {
+                log[next].apply(to: history)
+                next += 1
+            }
+            switch random.below(10) {
+            case 0...3: if flush == nil { flush = history.beginFlush(position: Int64(next)) }
+            case 4...5:
+                if let going = flush {
+                    try history.finish(going.run())
+                    flush = nil
+                }
+            case 6: if merge == nil { merge = history.beginMerge(unit: 10, everything: random.chance(30)) }
+            case 7:
+                if let going = merge {
+                    if random.chance(80) { try history.finish(going.run()) } else { history.abandon(going) }
+                    merge = nil
+                }
+            case 8:
+                // A stop without notice: what was begun is lost.
+                if random.chance(40) {
+                    history = try open()
+                    (flush, merge) = (nil, nil)
+                    let position = history.storedPosition
+                    for deed in log[Int(position)..<next] { deed.apply(to: history) }
+                }
+            default:
+                rounds += 1
+                let plain = History.replaying(log[..<next])
+                let (found, expected) = (history.picture(samples: !removals), plain.picture(samples: !removals))
+                #expect(difference(found, expected) == [], "seed \(seed) after \(next) deeds")
+                if found != expected { return }
+            }
+        }
+        if let merge { try history.finish(merge.run()) }
+        if let flush { try history.finish(flush.run()) }
+        try history.flush(position: Int64(next))
+        try history.merge(everything: true)
+        let plain = History.replaying(log)
+        #expect(difference(history.picture(samples: !removals), plain.picture(samples: !removals)) == [])
+        let reopened = try History(directory: directory.path)
+        #expect(reopened.storedPosition == Int64(log.count))
+        #expect(difference(reopened.picture(samples: !removals), plain.picture(samples: !removals)) == [])
+        reopened.verify()
+        #expect(reopened.damage == nil)
+        #expect(rounds > 0)
+    }
+
+    private func difference(_ found: [String], _ expected: [String]) -> [String] {
+        let differences = found.difference(from: expected)
+        return differences.prefix(6).map { change in
+            switch change {
+            case .insert(_, let line, _): "+ \(line)"
+            case .remove(_, let line, _): "- \(line)"
+            }
+        }
+    }
+
+    @Test func `Every form of column gives its cells back`() throws {
+        let count = 70_000
+        let forms: [(RunColumn.Encoding, (Int) -> JSONValue)] = [
+            (.constant, { _ in "x" }), (.codes8, { .string("s\($0 % 200)") }), (.codes16, { .string("s\($0 % 2000)") }),
+            (.codes32, { $0 % 7 == 0 ? .null : .string("s\($0)") }), (.integers, { .number($0 - 100) }),
+            (.cells, { .number(Double($0) / 7) }), (.sparse, { $0 % 5000 == 3 ? .number(Double($0) / 3) : .null }),
+        ]
+        let directory = try TestDirectory()
+        var history = try History(directory: directory.path)
+        for row in 0..<count {
+            var members: [(key: String, value: JSONValue)] = []
+            for (number, form) in forms.enumerated() {
+                let value = form.1(row)
+                if form.0 != .sparse || value != .null { members.append(("c\(number)", value)) }
+            }
+            let call = Call(
+                kind: .track, sourceID: "web", messageID: "m\(row)", event: "A",
+                timestamp: Instant(milliseconds: Int64(row)), receivedAt: Instant(milliseconds: Int64(row) * 2),
+                body: [])
+            _ = history.insertEvent(
+                call, body: ["properties": .object(JSONObject(members))], offset: Int64(row), profile: ProfileOrdinal(0)
+            )
+        }
+        try history.flush(position: Int64(count))
+        history = try History(directory: directory.path)
+        let rows = history.rows(history.eventID("A"), of: [ProfileOrdinal(0)])
+        #expect(rows.count == count)
+        for (number, form) in forms.enumerated() {
+            let column = try #require(rows.table.column(.value, ColumnPath([.key("c\(number)")])))
+            #expect(rows.table.runs[0].column(.value, column)?.encoding == form.0)
+            let cells = rows.table.cells(.value, column: column, of: rows)
+            var wrong = 0
+            for index in stride(from: 0, to: count, by: 13)
+            where history.store.json(cells[rows[index]]) != form.1(index) {
+                wrong += 1
+            }
+            #expect(wrong == 0, "\(form.0)")
+        }
+        #expect(rows.table.messageID(rows[69_999]) == "m69999")
+        #expect(rows.table.receivedAt(rows[69_999]) == 139_998)
+    }
+
+    @Test func `Neighbours of one size are merged, and no row many times`() {
+        var sizes: [Int] = []
+        var written = 0
+        for _ in 0..<1000 {
+            sizes.append(100)
+            while let range = MergePolicy.pick(sizes, fanIn: 8, unit: 100, limit: 1 << 40) {
+                let sum = sizes[range].reduce(0, +)
+                written += sum
+                sizes.replaceSubrange(range, with: [sum])
+            }
+        }
+        #expect(sizes.count < 30)
+        #expect(written <= 100_000 * 4)
+        #expect(MergePolicy.pick([100, 100], fanIn: 8, unit: 100, limit: 1 << 40) == nil)
+    }
+}
