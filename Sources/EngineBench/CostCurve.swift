@@ -26,14 +26,17 @@ extension EngineBench {
 
     /// What one more event costs on a profile with 10 to 100,000 past events of its name: in the evaluator, per
     /// query, and in the engine as a whole with a counter and a windowed count.
-    public func costCurve(say: (String) -> Void) async throws {
+    public func costCurve(_ place: Place = .memory, say: (String) -> Void) async throws {
+        let files = directory.appending(path: "curve-bench-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: files) }
         let lengths = [10, 100, 1_000, 10_000, 100_000]
         say("One more event on a profile with so many of the same name, all within the window: ns per evaluation")
         say(Self.padded("", 22) + lengths.map { Self.padded("\($0)", 12) }.joined())
         var rows = Self.curveQueries.map { _ in [Double]() }
         var merged: [Double] = []
         for length in lengths {
-            let history = History()
+            try? FileManager.default.removeItem(at: files)
+            let history = place == .disk ? try History(directory: files.path) : History()
             let start = Instant(milliseconds: 1_767_225_600_000)
             for number in 0..<length {
                 let body: JSONValue = ["properties": ["k": .string("k\(number % 7)"), "n": .number(number % 100)]]
@@ -45,6 +48,12 @@ extension EngineBench {
                 _ = history.insertEvent(call, body: body, offset: Int64(number), profile: ProfileOrdinal(0))
                 _ = history.insertEvent(
                     call, body: body, offset: Int64(number), profile: ProfileOrdinal(number % 10 == 0 ? 1 : 2))
+                // On disk: two runs, and the last tenth in memory.
+                if place == .disk, number == length * 6 / 10 || number == length * 9 / 10,
+                    let flush = history.beginFlush(position: Int64(number + 1))
+                {
+                    try history.finish(flush.run())
+                }
             }
             func cost(_ kind: Computation.Kind, _ text: String, _ ordinals: [ProfileOrdinal]) throws -> Double {
                 let query = CompiledQuery(try Definition.compile(text, kind: kind))

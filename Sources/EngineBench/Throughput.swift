@@ -1,6 +1,7 @@
 import Engine
 import EventLog
 import Foundation
+import History
 import JSON
 import Model
 import Store
@@ -45,9 +46,16 @@ extension EngineBench {
     }
 
     /// Evaluations per second of one core, with all that follows from them; commits apart.
-    public func throughput(events: Int, profiles: Int, say: (String) -> Void) async throws {
+    public func throughput(
+        _ place: Place = .memory, events: Int, profiles: Int, flushRows: Int = 500_000, say: (String) -> Void
+    ) async throws {
+        let files = directory.appending(path: "throughput-bench-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: files) }
         try await withFiles { log, store in
-            let engine = try Engine(store: store, log: log)
+            var settings = Engine.Settings()
+            if place == .disk { settings.historyDirectory = files.path }
+            let engine = try Engine(settings: settings, store: store, log: log)
+            let background = HistoryBackground()
             let start = Instant(milliseconds: 1_767_225_600_000)
             var offset: Int64 = 0
             func records(_ entries: [LogEntry]) -> [LogRecord] {
@@ -89,14 +97,17 @@ extension EngineBench {
                     committing = 0
                 }
                 applying += Self.seconds { engine.apply(batch) }
-                committing += try Self.seconds { try engine.commit() }
+                committing += try Self.seconds {
+                    try engine.commit()
+                    try background.turn(engine.history, rows: flushRows, position: engine.position)
+                }
                 done += batch.count
             }
             let measured = done - warm
             let evaluations = engine.statistics.evaluations - measuredFrom.evaluations
             let transitions = engine.statistics.transitions - measuredFrom.transitions
             say(
-                "500 live computations, 50 read each event; \(measured) events of \(profiles) people after \(warm) before"
+                "500 live computations, 50 read each event; history in \(place.rawValue); \(measured) events of \(profiles) people after \(warm) before"
             )
             say(
                 "  \(evaluations) evaluations (\(Self.text(Double(evaluations) / Double(measured))) per event), "

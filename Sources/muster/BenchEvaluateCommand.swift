@@ -12,7 +12,7 @@ extension BenchCommand {
                 with 500 live computations, and how late people leave a window when a million wake-ups are armed.
                 """)
 
-        @Option(help: "Which part: curve, throughput, wakeups or all.")
+        @Option(help: "Which part: curve, throughput, ingest, wakeups or all.")
         var part = "all"
 
         @Option(help: "Events for the throughput.")
@@ -33,12 +33,21 @@ extension BenchCommand {
         @Option(help: "Calls per second that keep coming meanwhile.")
         var calls = 2_000
 
+        @Option(help: "Where the history stands: memory or disk.")
+        var history = EngineBench.Place.disk.rawValue
+
+        @Option(help: "Rows of the history that are written together in the throughput.")
+        var flushRows = 500_000
+
         @Option(help: "Where files may be made; they are removed afterwards.")
         var directory = FileManager.default.temporaryDirectory.path
 
         func validate() throws {
-            guard ["all", "curve", "throughput", "wakeups"].contains(part) else {
-                throw ValidationError("--part is curve, throughput, wakeups or all")
+            guard ["all", "curve", "throughput", "ingest", "wakeups"].contains(part) else {
+                throw ValidationError("--part is curve, throughput, ingest, wakeups or all")
+            }
+            guard EngineBench.Place(rawValue: history) != nil, flushRows > 0 else {
+                throw ValidationError("--history is memory or disk, --flush-rows at least 1")
             }
             guard events >= 5_000, profiles > 0, people > 1, lead > 0, spread > 0, calls >= 50 else {
                 throw ValidationError("--events must be at least 5000, --calls 50, --people 2, the others 1")
@@ -47,9 +56,13 @@ extension BenchCommand {
 
         func run() async throws {
             let bench = EngineBench(directory: URL(filePath: directory))
-            if part == "all" || part == "curve" { try await bench.costCurve { print($0) } }
+            let place = EngineBench.Place(rawValue: history) ?? .disk
+            if part == "all" || part == "curve" { try await bench.costCurve(place) { print($0) } }
+            if part == "ingest" { try bench.ingestion(events: events, profiles: profiles) { print($0) } }
             if part == "all" || part == "throughput" {
-                try await bench.throughput(events: events, profiles: profiles) { print($0) }
+                try await bench.throughput(place, events: events, profiles: profiles, flushRows: flushRows) {
+                    print($0)
+                }
             }
             if part == "all" || part == "wakeups" {
                 var options = EngineBench.PunctualityOptions()
