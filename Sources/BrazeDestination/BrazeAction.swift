@@ -43,7 +43,12 @@ enum BrazeArray: String, CaseIterable {
     }
 
     /// The array's name in a body.
-    var member: String { String(rawValue.prefix { $0 != ":" }) }
+    var member: String {
+        switch self {
+        case .aliasesToMerge, .aliasesNotToMerge: Self.aliasesToIdentify.rawValue
+        default: rawValue
+        }
+    }
 
     var mergeBehavior: String? {
         switch self {

@@ -80,13 +80,21 @@ struct BrazeIdentity: Hashable {
 extension JSONValue {
     /// What stands at a dotted path. `nil` where it leads nowhere; a null on the way ends it with null.
     func at(_ path: String) -> JSONValue? {
-        var value = self
-        for key in path.split(separator: ".") {
-            if value.isNull { return .null }
-            guard let next = value[String(key)] else { return nil }
-            value = next
+        // Mapping asks for dozens of paths per call: keys are cut out of the bytes without an array of them.
+        var path = path
+        return path.withUTF8 { bytes in
+            var value = self
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let key = rest.prefix { $0 != UInt8(ascii: ".") }
+                rest = rest[key.endIndex...].dropFirst()
+                guard !key.isEmpty else { continue }
+                if value.isNull { return .null }
+                guard let next = value[String(decoding: key, as: UTF8.self)] else { return nil }
+                value = next
+            }
+            return value
         }
-        return value
     }
 
     /// The first of the paths that leads to something other than null.

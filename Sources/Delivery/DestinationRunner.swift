@@ -88,6 +88,13 @@ final class DestinationRunner: Sendable {
         /// The last sequence read from the outbox.
         var cursor: Int64 = 0
         var isOutboxRead = false
+        /// The last sequence ever read: what is up to it may be in the queue, or have left it without being written.
+        var newest: Int64 = 0
+        /// The page after the cursor, read and mapped while the one before it is being sent. Whatever may change rows
+        /// that wait forgets it.
+        var ahead: Task<Page, any Error>?
+        /// What was acknowledged since the ledger was asked about the page ahead, or was not written by then.
+        var acknowledged: [LedgerKey: JSONValue] = [:]
         /// Emissions up to here may have been sent by a process that died before it could say so.
         var oldestCertain: Int64 = 0
         /// The bodies of requests under way, as recorded.
@@ -96,9 +103,13 @@ final class DestinationRunner: Sendable {
         var recordedPause: String?
         /// The reason that the destination's other addresses were last asked about.
         var diagnosed: String?
-        /// Steps that are not written down yet. They are before anything is read from the store or leaves for the
-        /// destination.
+        /// Steps that are not written down yet.
         var unwritten: [DeliveryChanges] = []
+        /// Steps that are being written down.
+        var beingWritten: [DeliveryChanges] = []
+        var writing: Task<Void, Never>?
+        /// Transactions begun so far.
+        var writings = 0
     }
 
     /// Does everything that can be done now.
@@ -118,8 +129,12 @@ final class DestinationRunner: Sendable {
             var changes = DeliveryChanges(destinationID: destination.id, at: clock.now())
             changes.acknowledgedValues = [RunnerMark.underWay: RunnerMark.underWay(work.queue)]
             work.unwritten.append(changes)
+            await flush(&work)
+        } else if work.unwritten.count > Self.mostUnwritten {
+            await flush(&work)
+        } else {
+            write(&work)
         }
-        await flush(&work)
         for planned in planned {
             let request = adapter.request(for: planned.outgoing)
             work.requests[planned.id] = request
@@ -151,7 +166,9 @@ final class DestinationRunner: Sendable {
     }
 
     private func receive(_ letters: Mailbox.Letters, _ work: inout Work) async {
+        if letters.written == work.writings, work.writing != nil { endWriting(&work) }
         if letters.outboxGrew { work.isOutboxRead = false }
+        if letters.mustRescan || letters.spikesChanged || !letters.deletedProfiles.isEmpty { work.ahead = nil }
         if letters.mustRescan {
             work.isOutboxRead = false
             work.cursor = 0
@@ -215,6 +232,8 @@ final class DestinationRunner: Sendable {
 
     /// Leaves the mark that nothing was under way, unless something is unknown.
     private func close(_ work: inout Work) async {
+        // Nobody reads the store after this.
+        _ = await work.ahead?.result
         var changes = DeliveryChanges(destinationID: destination.id, at: clock.now())
         changes.acknowledgedValues = [RunnerMark.underWay: RunnerMark.underWay(work.queue)]
         if !work.queue.hasUnknowns { changes.acknowledgedValues[RunnerMark.clean] = true }
@@ -223,26 +242,47 @@ final class DestinationRunner: Sendable {
     }
 
     private func readPage(_ work: inout Work) async {
-        // The ledger must know what was acknowledged before values are compared with it.
-        await flush(&work)
-        let (store, id, limit, adapter) = (store, destination.id, configuration.pageSize, adapter)
-        let cursor = work.cursor
-        let page = await persistently("read the outbox") {
-            try Page(store: store, destinationID: id, after: cursor, limit: limit, adapter: adapter)
-        }
-        guard let page else {
+        guard let page = await takePage(&work) else {
             work.isOutboxRead = true
             return
         }
+        work.isOutboxRead = page.isLast
+        work.cursor = page.emissions.last?.emission.sequence ?? work.cursor
+        work.newest = max(work.newest, work.cursor)
         let now = clock.now()
         await watch(page.emissions.map(\.emission), &work, now: now)
         for (emission, mapping) in page.emissions where !work.watch.held.contains(emission.computationID) {
             work.queue.enqueue(
-                emission, mapping, known: page.known(mapping), mayBeSent: emission.sequence <= work.oldestCertain,
-                now: now)
+                emission, mapping, known: page.known(mapping, since: work.acknowledged),
+                mayBeSent: emission.sequence <= work.oldestCertain, now: now)
         }
-        work.isOutboxRead = page.isLast
-        work.cursor = page.emissions.last?.emission.sequence ?? work.cursor
+        if !work.isOutboxRead, work.cursor == work.newest { readAhead(&work) }
+    }
+
+    /// The page after the cursor: the one read ahead, or else one as of everything that happened.
+    private func takePage(_ work: inout Work) async -> Page? {
+        let ahead = work.ahead
+        work.ahead = nil
+        if let ahead, let page = try? await ahead.value { return page }
+        await flush(&work)
+        work.acknowledged = [:]
+        return await persistently("read the outbox", reading(after: work.cursor))
+    }
+
+    /// Only what was never read before may be read ahead: rows read again may be settled meanwhile.
+    private func readAhead(_ work: inout Work) {
+        work.acknowledged = [:]
+        for step in work.beingWritten + work.unwritten {
+            work.acknowledged.merge(step.acknowledgedValues) { $1 }
+        }
+        let reading = reading(after: work.cursor)
+        work.ahead = Task { try await onThread(reading) }
+    }
+
+    private func reading(after cursor: Int64) -> @Sendable () throws -> Page {
+        { [store, id = destination.id, limit = configuration.pageSize, adapter] in
+            try Page(store: store, destinationID: id, after: cursor, limit: limit, adapter: adapter)
+        }
     }
 
     // MARK: Spikes
@@ -282,6 +322,7 @@ final class DestinationRunner: Sendable {
         if !was.isSubset(of: work.watch.held) {
             work.isOutboxRead = false
             work.cursor = 0
+            work.ahead = nil
         }
     }
 
@@ -289,15 +330,40 @@ final class DestinationRunner: Sendable {
 
     private func note(_ settlement: Settlement, attempt: AttemptRow?, _ work: inout Work) {
         guard !settlement.isEmpty || attempt != nil else { return }
-        work.unwritten.append(settlement.changes(destinationID: destination.id, attempt: attempt, now: clock.now()))
+        let changes = settlement.changes(destinationID: destination.id, attempt: attempt, now: clock.now())
+        work.unwritten.append(changes)
+        if work.ahead != nil { work.acknowledged.merge(changes.acknowledgedValues) { $1 } }
     }
 
-    /// Writes down what has happened, many steps in one transaction.
-    private func flush(_ work: inout Work) async {
-        guard !work.unwritten.isEmpty else { return }
-        let (store, steps) = (store, work.unwritten)
+    /// Steps that may wait for a transaction before nothing more is sent.
+    private static let mostUnwritten = 256
+
+    /// Begins to write down what has happened, many steps in one transaction, unless an earlier one is under way. What is
+    /// lost of it with the process is as if the process had died a moment earlier.
+    private func write(_ work: inout Work) {
+        guard work.writing == nil, !work.unwritten.isEmpty else { return }
+        work.beingWritten = work.unwritten
         work.unwritten = []
-        await persistently("record delivery") { try store.record(steps) }
+        work.writings += 1
+        work.writing = Task { [self, store, steps = work.beingWritten, number = work.writings] in
+            await persistently("record delivery") { try store.record(steps) }
+            mailbox.post { $0.written = number }
+        }
+    }
+
+    private func endWriting(_ work: inout Work) {
+        work.writing = nil
+        work.beingWritten = []
+        write(&work)
+    }
+
+    /// Writes down everything that has happened.
+    private func flush(_ work: inout Work) async {
+        write(&work)
+        while let writing = work.writing {
+            await writing.value
+            endWriting(&work)
+        }
     }
 
     private func recordPause(_ work: inout Work, _ group: inout DiscardingTaskGroup) async {

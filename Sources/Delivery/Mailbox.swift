@@ -18,12 +18,14 @@ final class Mailbox: Sendable {
         var diagnosis: (of: String, reason: String)?
         var mustStop = false
         var deletedProfiles: Set<ProfileOrdinal> = []
+        /// The last transaction that came to its end.
+        var written: Int?
         /// Woken without a letter.
         var isWoken = false
 
         var isEmpty: Bool {
             answers.isEmpty && probeReply == nil && deletedProfiles.isEmpty && spikeGuard == nil && diagnosis == nil
-                && !(outboxGrew || mustRescan || mustResume || mustStop || isWoken || spikesChanged)
+                && !(outboxGrew || mustRescan || mustResume || mustStop || isWoken || written != nil || spikesChanged)
         }
     }
 

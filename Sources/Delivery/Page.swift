@@ -5,14 +5,15 @@ import Store
 /// A page of the outbox, mapped, with what the ledger says about the values in it.
 struct Page: Sendable {
     var emissions: [(emission: EmissionReference, mapping: Mapping)] = []
-    var ledger: [LedgerKey: Known] = [:]
     var isLast: Bool
+    private var ledger: [LedgerKey: Known] = [:]
 
     init(
         store: StateStore, destinationID: String, after cursor: Int64, limit: Int, adapter: any DestinationAdapter
     ) throws {
         let rows = try store.pending(destinationID: destinationID, after: cursor, limit: limit)
         isLast = rows.count < limit
+        emissions.reserveCapacity(rows.count)
         var keys: Set<LedgerKey> = []
         for row in rows {
             guard let emission = EmissionReference(row.emission) else { continue }
@@ -33,10 +34,14 @@ struct Page: Sendable {
         }
     }
 
-    func known(_ mapping: Mapping) -> [String: Known] {
-        guard case .update(let person, let update) = mapping else { return [:] }
+    /// What the destination is known to hold of a mapping's values, where the ledger has changed since it was read.
+    func known(_ mapping: Mapping, since changes: [LedgerKey: JSONValue]) -> [String: Known] {
+        guard !(ledger.isEmpty && changes.isEmpty), case .update(let person, let update) = mapping else { return [:] }
         var known: [String: Known] = [:]
-        for name in update.values.keys { known[name] = ledger[LedgerKey(externalID: person, attribute: name)] }
+        for name in update.values.keys {
+            let key = LedgerKey(externalID: person, attribute: name)
+            known[name] = changes[key].map(Known.init(stored:)) ?? ledger[key]
+        }
         return known
     }
 }

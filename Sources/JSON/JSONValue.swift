@@ -72,9 +72,15 @@ public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral {
     }
 
     public init(_ members: some Sequence<(key: String, value: JSONValue)>) {
-        // An index keeps this linear: a hostile body may hold tens of thousands of members.
+        self.members.reserveCapacity(members.underestimatedCount)
+        // An index keeps this linear: a hostile body may hold tens of thousands of members. Few are found faster without.
         var places: [String: Int] = [:]
         for (key, value) in members {
+            if self.members.count < JSONObject.indexedFrom {
+                self[key] = value
+                continue
+            }
+            if places.isEmpty { for (place, member) in self.members.enumerated() { places[member.key] = place } }
             if let place = places[key] {
                 self.members[place].value = value
             } else {
@@ -83,6 +89,9 @@ public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral {
             }
         }
     }
+
+    /// Members from which an index is worth its making.
+    private static let indexedFrom = 16
 
     public var isEmpty: Bool { members.isEmpty }
     public var count: Int { members.count }
@@ -130,7 +139,7 @@ extension JSONValue {
     public var integer: Int? { if case .number(let number) = self { number.integer } else { nil } }
     public var array: [JSONValue]? { if case .array(let array) = self { array } else { nil } }
     public var object: JSONObject? { if case .object(let object) = self { object } else { nil } }
-    public var isNull: Bool { self == .null }
+    public var isNull: Bool { if case .null = self { true } else { false } }
 }
 
 extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,

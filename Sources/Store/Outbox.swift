@@ -56,15 +56,14 @@ extension StateStore {
         -> [LedgerKey: JSONValue]
     {
         try read { db in
+            let numbers = try RawStatement(db, "SELECT number FROM destinations WHERE id = ?")
+            numbers.bind(1, destinationID)
+            guard let destination = try numbers.first({ $0.int64(0) }) else { return [:] }
             let statement = try RawStatement(
-                db,
-                """
-                SELECT value FROM ledger WHERE destination = (SELECT number FROM destinations WHERE id = ?)
-                    AND external_id = ? AND attribute = ?
-                """)
+                db, "SELECT value FROM ledger WHERE destination = ? AND external_id = ? AND attribute = ?")
             var values: [LedgerKey: JSONValue] = [:]
             for key in keys {
-                statement.bind(1, destinationID)
+                statement.bind(1, destination)
                 statement.bind(2, key.externalID)
                 statement.bind(3, key.attribute)
                 if let value = try statement.first({ try $0.json(0) }) { values[key] = value }
