@@ -265,16 +265,15 @@ final class DestinationRunner: Sendable {
         work.ahead = nil
         if let ahead, let page = try? await ahead.value { return page }
         await flush(&work)
-        work.acknowledged = [:]
+        work.acknowledged.removeAll(keepingCapacity: true)
         return await persistently("read the outbox", reading(after: work.cursor))
     }
 
     /// Only what was never read before may be read ahead: rows read again may be settled meanwhile.
     private func readAhead(_ work: inout Work) {
-        work.acknowledged = [:]
-        for step in work.beingWritten + work.unwritten {
-            work.acknowledged.merge(step.acknowledgedValues) { $1 }
-        }
+        work.acknowledged.removeAll(keepingCapacity: true)
+        for step in work.beingWritten { work.acknowledged.merge(step.acknowledgedValues) { $1 } }
+        for step in work.unwritten { work.acknowledged.merge(step.acknowledgedValues) { $1 } }
         let reading = reading(after: work.cursor)
         work.ahead = Task { try await onThread(reading) }
     }

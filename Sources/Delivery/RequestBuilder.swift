@@ -19,6 +19,8 @@ struct RequestBuilder: Sendable {
     init(limits: DestinationLimits) {
         self.limits = limits
         objectLimit = limits.objectsPerRequest
+        items.reserveCapacity(limits.objectsPerRequest)
+        objects.reserveCapacity(limits.objectsPerRequest)
     }
 
     var isEmpty: Bool { items.isEmpty }
@@ -59,6 +61,9 @@ struct RequestBuilder: Sendable {
 
     /// Whether an update could ever be sent; the reason in words if not.
     static func refusal(of update: AttributeUpdate, limits: DestinationLimits) -> String? {
+        // Most are so small that nothing has to be written to know it.
+        let bound = JSONValue.object(update.values).encodedBound + JSONValue.object(update.identity).encodedBound
+        guard bound > limits.bytesPerObject else { return nil }
         let bytes = encode(update, update.values).count
         return bytes > limits.bytesPerObject ? tooLarge(bytes, limits) : nil
     }
@@ -150,7 +155,9 @@ struct RequestBuilder: Sendable {
     }
 
     private static func encode(_ update: AttributeUpdate, _ values: JSONObject) -> [UInt8] {
-        JSONValue.object(JSONObject(values.members + update.identity.members)).utf8
+        var object = values
+        for (name, value) in update.identity.members { object[name] = value }
+        return JSONValue.object(object).utf8
     }
 
     /// What `rollBack` needs to undo additions.

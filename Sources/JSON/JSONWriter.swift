@@ -79,10 +79,25 @@ public struct JSONWriter {
 extension JSONValue {
     /// Compact JSON in UTF-8.
     public var utf8: [UInt8] {
-        var writer = JSONWriter()
+        var writer = JSONWriter(capacity: 128)
         writer.write(self)
         return writer.bytes
     }
+
+    /// Bytes that `utf8` has at most: cheaper to know than how many it has.
+    public var encodedBound: Int {
+        switch self {
+        case .null, .bool: 5
+        case .number(let number): number.text.utf8.count
+        case .string(let string): Self.bound(of: string)
+        case .array(let array): array.reduce(2) { $0 + $1.encodedBound + 1 }
+        case .object(let object):
+            object.members.reduce(2) { $0 + Self.bound(of: $1.key) + $1.value.encodedBound + 2 }
+        }
+    }
+
+    /// Every byte of a string may have to be escaped, as six.
+    private static func bound(of string: String) -> Int { string.utf8.count * 6 + 2 }
 }
 
 extension JSONValue: CustomStringConvertible {

@@ -78,6 +78,7 @@ import Testing
                 if (try? JSONValue(parsing: writer.bytes)) != read {
                     Issue.record("repair broke \(shown), seed \(seed)")
                 }
+                if read.encodedBound < read.utf8.count { Issue.record("longer than bound: \(shown), seed \(seed)") }
             }
             compareWithFoundation(bytes, document, shown, seed)
         }
