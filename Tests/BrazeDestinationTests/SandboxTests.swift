@@ -37,8 +37,13 @@ import Testing
     }
 
     static func profile(_ sandbox: BrazeSandboxServer, _ id: String) throws -> JSONValue {
+        try profiles(sandbox, [id])[id] ?? .null
+    }
+
+    /// Of those who exist among at most 50, by external id.
+    static func profiles(_ sandbox: BrazeSandboxServer, _ ids: some Collection<String>) throws -> [String: JSONValue] {
         let body: JSONValue = [
-            "external_ids": [.string(id)],
+            "external_ids": .array(ids.map { .string($0) }),
             "fields_to_export": ["external_id", "email", "custom_attributes", "custom_events"],
         ]
         let answer = sandbox.answer(
@@ -48,7 +53,8 @@ import Testing
                     ("authorization", "Bearer \(SandboxConfiguration.defaultKey)"),
                     ("content-type", "application/json"),
                 ], body: body.utf8))
-        return try JSONValue(parsing: answer.body)["users"]?[0] ?? .null
+        let users = try JSONValue(parsing: answer.body)["users"]?.array ?? []
+        return Dictionary(users.map { ($0["external_id"]?.string ?? "", $0) }) { first, _ in first }
     }
 
     @Test("checks 88–90: trait and audience arrive as custom attributes and custom events") func theStory() async throws
