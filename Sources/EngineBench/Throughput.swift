@@ -3,18 +3,19 @@ import EventLog
 import Foundation
 import History
 import JSON
-import Model
+public import Model
 import Store
 
 extension EngineBench {
-    /// 500 live computations of the usual kinds, 50 of which read each of ten events.
-    static var manyComputations: [(kind: Computation.Kind, query: String)] {
+    /// Live computations of the usual kinds, for ten events `E0` to `E9` with the properties `k` (`k0` to `k4`) and `n`
+    /// (a number below 100).
+    public static func computations(perEvent count: Int) -> [(kind: Computation.Kind, query: String)] {
         (0..<10).flatMap { event in
-            (0..<50).map { number in
+            (0..<count).map { number in
                 let name = "E\(event)"
                 let days = 1 + number * 7 % 60
                 let other = "E\((event + 1) % 10)"
-                switch number % 10 {
+                switch (event * count + number) % 10 {
                 case 0, 1: return (.audience, "event('\(name)').within(\(days) days).count() >= \(1 + number % 4)")
                 case 2: return (.trait, "event('\(name)').within(\(days) days).count()")
                 case 3:
@@ -64,7 +65,7 @@ extension EngineBench {
                     return LogRecord(offset: offset, entry: entry)
                 }
             }
-            let computations = Self.manyComputations
+            let computations = Self.computations(perEvent: 50)
             engine.apply(
                 records(
                     computations.enumerated().map { number, made in

@@ -44,7 +44,7 @@ extension BenchCommand {
             try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: place) }
             let store = try StateStore(path: place.appending(path: "state.sqlite").path)
-            let sandbox = try SandboxProcess()
+            let sandbox = try ChildProcess(.sandbox)
             defer { sandbox.stop() }
             let destination = Destination(
                 id: "dst", kind: BrazeDestination.kind, name: "Sandbox",
@@ -53,7 +53,7 @@ extension BenchCommand {
                     "requests_per_second": .number(rate),
                 ], createdAt: WallClock().now())
             try fill(store, destination)
-            try await sandbox.waitUntilReady()
+            try await sandbox.waitUntilAnswering("/sandbox/api/state")
             try await measure(store, destination, sandbox)
             try store.close()
         }
@@ -94,24 +94,24 @@ extension BenchCommand {
             }
         }
 
-        private func measure(_ store: StateStore, _ destination: Destination, _ sandbox: SandboxProcess) async throws {
+        private func measure(_ store: StateStore, _ destination: Destination, _ sandbox: ChildProcess) async throws {
             let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .delivery)
             let service = DeliveryService(
                 store: store, clock: WallClock(), client: client, adapters: [BrazeDestination.self],
                 logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
             service.destinationsChanged([destination])
-            let (memoryBefore, cpuBefore) = (Usage.residentBytes, Usage.cpuSeconds())
+            let (memoryBefore, cpuBefore) = (Usage().residentBytes, Usage().cpuSeconds)
             let started = ContinuousClock.now
             let sending = Task { try await service.run() }
             var peak = memoryBefore
             var counts = DestinationCounts()
             repeat {
                 try await Task.sleep(for: .milliseconds(250))
-                peak = max(peak, Usage.residentBytes)
+                peak = max(peak, Usage().residentBytes)
                 counts = try store.counts(destinationID: "dst")
             } while counts.waiting > 0
             let elapsed = seconds(since: started)
-            let cpu = Usage.cpuSeconds() - cpuBefore
+            let cpu = Usage().cpuSeconds - cpuBefore
             sending.cancel()
             _ = await sending.result
             try await client.shutdown()
@@ -123,11 +123,18 @@ extension BenchCommand {
                 \(Int(Double(objects) / elapsed)) objects/s, \(Int(Double(counts.attempts) / elapsed)) requests/s
                 the limit of \(rate) requests/s alone would take \(tenths(paced)) s
                 sender: \(tenths(cpu)) s of CPU, \(tenths(cpu * 1_000_000 / Double(objects))) s per million objects; \
-                sandbox: \(tenths(sandbox.cpuSeconds)) s of CPU
+                sandbox: \(tenths(sandbox.usage.cpuSeconds)) s of CPU
                 memory: \(memoryBefore >> 20) MB before, at most \(peak >> 20) MB
                 parked \(counts.parked), failed requests \(counts.failedAttempts), in the sandbox \
-                \(try await sandbox.users()) people
+                \(try await users(sandbox)) people
                 """)
+        }
+
+        private func users(_ sandbox: ChildProcess) async throws -> Int {
+            guard let users = try await sandbox.get("/sandbox/api/state")["users"]?.integer else {
+                throw ValidationError("the sandbox's state has no users")
+            }
+            return users
         }
 
         private func seconds(since start: ContinuousClock.Instant) -> Double {
@@ -136,59 +143,4 @@ extension BenchCommand {
 
         private func tenths(_ value: Double) -> Double { (value * 10).rounded() / 10 }
     }
-}
-
-/// What this process has used.
-private enum Usage {
-    /// User and system time of a process so far, from the fields 14 and 15 of `/proc/<pid>/stat`.
-    static func cpuSeconds(of process: String = "self") -> Double {
-        let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
-        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-    }
-
-    static var residentBytes: Int {
-        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
-        let fields = text.split(separator: " ")
-        return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
-    }
-}
-
-/// A sandbox as a process of its own, from this program.
-private final class SandboxProcess {
-    let address: String
-    private let process = Process()
-
-    init() throws {
-        let port = Int.random(in: 20_000...60_000)
-        address = "http://127.0.0.1:\(port)"
-        process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["sandbox", "--port", "\(port)"]
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-    }
-
-    func stop() {
-        process.terminate()
-        process.waitUntilExit()
-    }
-
-    func waitUntilReady() async throws {
-        for _ in 0..<200 {
-            if (try? await users()) != nil { return }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        throw ValidationError("the sandbox does not start")
-    }
-
-    func users() async throws -> Int {
-        let request = HTTPClientRequest(url: address + "/sandbox/api/state")
-        let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
-        let state = try JSONValue(parsing: try await answer.body.collect(upTo: 1 << 20).readableBytesView)
-        guard let users = state["users"]?.integer else { throw ValidationError("the sandbox's state has no users") }
-        return users
-    }
-
-    var cpuSeconds: Double { Usage.cpuSeconds(of: "\(process.processIdentifier)") }
 }

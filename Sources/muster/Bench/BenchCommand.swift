@@ -5,7 +5,7 @@ import HistoryBench
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure Muster on this machine.",
-        subcommands: [HistoryCommand.self, DeliveryCommand.self, EvaluateCommand.self])
+        subcommands: [HistoryCommand.self, PathCommand.self, DeliveryCommand.self, EvaluateCommand.self])
 
     struct HistoryCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

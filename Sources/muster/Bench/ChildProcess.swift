@@ -1,0 +1,97 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Foundation
+import JSON
+import NIOCore
+import NIOHTTP1
+
+/// This program as a process of its own, so that its share of the machine can be told apart.
+final class ChildProcess {
+    enum Kind {
+        case sandbox
+        /// Muster itself, with its files in a directory.
+        case server(directory: String)
+    }
+
+    let port: Int
+    private let process = Process()
+
+    var address: String { "http://127.0.0.1:\(port)" }
+
+    init(_ kind: Kind) throws {
+        port = Int.random(in: 20_000...60_000)
+        process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+        process.arguments =
+            switch kind {
+            case .sandbox: ["sandbox", "--port", "\(port)"]
+            case .server(let directory): ["serve", "--port", "\(port)", "--data", directory]
+            }
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+    }
+
+    func stop() {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    // MARK: Over HTTP
+
+    func waitUntilAnswering(_ path: String) async throws {
+        for _ in 0..<200 {
+            if (try? await get(path)) != nil { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw ValidationError("the process does not start: \((process.arguments ?? []).joined(separator: " "))")
+    }
+
+    /// The JSON of an answer.
+    func get(_ path: String) async throws -> JSONValue {
+        try await answer(to: HTTPClientRequest(url: address + path))
+    }
+
+    @discardableResult
+    func post(_ path: String, _ body: JSONValue) async throws -> JSONValue {
+        var request = HTTPClientRequest(url: address + path)
+        request.method = .POST
+        request.headers.add(name: "Content-Type", value: "application/json")
+        request.body = .bytes(body.utf8)
+        return try await answer(to: request)
+    }
+
+    private func answer(to request: HTTPClientRequest) async throws -> JSONValue {
+        let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        let body = try await answer.body.collect(upTo: 1 << 24)
+        guard answer.status.code < 400 else {
+            throw ValidationError("\(request.url) answers \(answer.status): \(String(buffer: body))")
+        }
+        return try JSONValue(parsing: body.readableBytesView)
+    }
+
+    // MARK: What it uses
+
+    var usage: Usage { usageReader() }
+
+    /// For other tasks.
+    var usageReader: @Sendable () -> Usage {
+        { [id = process.processIdentifier] in Usage(of: "\(id)") }
+    }
+}
+
+/// What a process has used so far.
+struct Usage {
+    /// User and system time in seconds.
+    var cpuSeconds: Double
+    var residentBytes: Int
+
+    /// From fields 14 and 15 of `/proc/<pid>/stat`, and from `statm`.
+    init(of process: String = "self") {
+        let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        let ticks = fields.count > 12 ? (Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0) : 0
+        cpuSeconds = ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+        let pages = (try? String(contentsOfFile: "/proc/\(process)/statm", encoding: .utf8)) ?? ""
+        let counts = pages.split(separator: " ")
+        residentBytes = counts.count > 1 ? (Int(counts[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+    }
+}
