@@ -12,6 +12,8 @@ final class PreviewShelf: Sendable {
     struct Preview: Sendable {
         var id: String
         var definition: Computation
+        /// The audience that it is compared with.
+        var overlap: Computation?
         /// Who it is for, as far as it has come.
         var view = PreviewView()
         var isFinished = false
@@ -93,9 +95,10 @@ extension API {
         let definition = Computation(
             id: "preview", kind: words.kind, level: body.level ?? .users, key: "preview", name: "preview", query: query,
             options: try body.options(), createdAt: instant)
-        let preview = PreviewShelf.Preview(id: NewID.make("pre_"), definition: definition)
+        var preview = PreviewShelf.Preview(id: NewID.make("pre_"), definition: definition)
+        preview.overlap = try overlap(request, level: definition.level)
         previews.put(preview)
-        let task = Task { await run(preview) }
+        let task = Task { [preview] in await run(preview) }
         let deadline = ContinuousClock.now + API.patience
         while ContinuousClock.now < deadline, let current = previews.preview(id: preview.id), !current.isFinished {
             try await Task.sleep(for: .milliseconds(5))
@@ -112,32 +115,28 @@ extension API {
         return [words.preview: json(preview, words)]
     }
 
-    /// Profiles that are looked at while the engine is held up.
-    private static let step: UInt32 = 2000
+    /// Profiles that are looked at while the engine is held up; a multiple of 64.
+    private static let step: UInt32 = 1984
 
     /// Goes through all profiles in steps, so that the engine is never held up for long.
     private func run(_ preview: PreviewShelf.Preview) async {
         var preview = preview
         do {
-            let computation = preview.definition
-            let definition = try Definition.parse(computation.query, kind: computation.kind)
+            let definition = try Definition.parse(preview.definition.query, kind: preview.definition.kind)
+            let question = PreviewQuestion(
+                preview.definition, definition, at: preview.definition.createdAt, overlapWith: preview.overlap?.id,
+                sampleSize: API.sampleSize)
             let end = engine.read { $0.ordinalLimit }
-            preview.view.total = Int(end)
-            preview.view.at = computation.createdAt
+            var tally = PreviewTally(question, total: end)
+            preview.view = tally.view
             var next: UInt32 = 0
             while next < end {
                 guard previews.isWanted(preview.id) else { throw PreviewGivenUp() }
                 let range = next..<min(next + API.step, end)
-                let before = preview.view
-                preview.view = engine.read { engine in
-                    var view = before
-                    // Made anew for each step: a compiled query may not leave the lock.
-                    engine.preview(
-                        CompiledQuery(definition), computation, range: range, at: computation.createdAt,
-                        sampleLimit: API.sampleSize, into: &view)
-                    return view
-                }
+                let missing = tally.missingSample
+                tally.add(engine.read { $0.preview(question, range: range, sampleSize: missing) })
                 next = range.upperBound
+                preview.view = tally.view
                 preview.elapsed = ContinuousClock.now - preview.startedAt
                 previews.update(preview)
                 await Task.yield()
@@ -148,6 +147,23 @@ extension API {
         preview.isFinished = true
         preview.elapsed = ContinuousClock.now - preview.startedAt
         previews.update(preview)
+    }
+
+    /// The audience whose key `overlap_with` names.
+    private func overlap(_ request: APIRequest, level: Computation.Level) throws -> Computation? {
+        guard let key = request.query["overlap_with"] else { return nil }
+        guard let view = engine.read({ $0.computation(key: key) }), view.definition.kind == .audience else {
+            throw APIError(
+                .validation, field: "overlap_with",
+                "There is no audience with the key '\(key.prefixText)': name one of those that GET …/audiences lists.")
+        }
+        guard view.definition.level == level else {
+            throw APIError(
+                .validation, field: "overlap_with",
+                "'\(key.prefixText)' is an audience of \(view.definition.level.rawValue): compare it with one of its kind."
+            )
+        }
+        return view.definition
     }
 
     private func json(_ preview: PreviewShelf.Preview, _ words: ComputationWords) -> JSONValue {
@@ -168,10 +184,40 @@ extension API {
             "size": ["count": .number(preview.view.size), "type": .string(level)],
             "results": .array(preview.view.sample.map(json)), "examined": .number(preview.view.done),
             "total": .number(preview.view.total), "population": .number(population),
-            "identifierBreakdown": .object(breakdown),
+            "qualifying": .number(preview.view.qualifying), "identifierBreakdown": .object(breakdown),
+            "conditions": preview.view.conditions.map(json) ?? .null,
+            "overlap": json(preview.view.overlap, with: preview.overlap),
+            "distribution": preview.view.distribution.map(json) ?? .null,
             "at": .time(preview.view.at),
             "elapsedMilliseconds": .number(
                 Int(elapsed.seconds) * 1000 + Int(elapsed.attoseconds / 1_000_000_000_000_000)),
+        ]
+    }
+    private func json(_ condition: PreviewCondition) -> JSONValue {
+        [
+            "kind": .string(condition.kind.rawValue), "text": .string(condition.text),
+            "matching": .number(condition.matching), "cumulative": .number(condition.cumulative),
+            "operands": .array(condition.operands.map(json)),
+        ]
+    }
+
+    private func json(_ overlap: PreviewOverlap?, with other: Computation?) -> JSONValue {
+        guard let overlap, let other else { return .null }
+        return [
+            "id": .string(other.id), "key": .string(other.key), "name": .string(other.name),
+            "both": .number(overlap.both), "onlyThis": .number(overlap.onlyThis),
+            "onlyOther": .number(overlap.onlyOther),
+        ]
+    }
+
+    private func json(_ distribution: ValueDistribution) -> JSONValue {
+        func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
+        return [
+            "minimum": number(distribution.minimum), "median": number(distribution.median),
+            "maximum": number(distribution.maximum), "distinct": .number(distribution.distinct),
+            "isDistinctCapped": .bool(distribution.distinct >= PreviewTally.maximumDistinct),
+            "frequent": .array(
+                distribution.frequent.map { ["value": $0.value, "profiles": .number($0.profiles)] }),
         ]
     }
 }

@@ -81,62 +81,70 @@ static const unsigned char file_18[] = {
 };
 
 static const unsigned char file_19[] = {
-#embed "web/pages/computation.js"
+#embed "web/overlap-picture.js"
 };
 
 static const unsigned char file_20[] = {
-#embed "web/pages/computations.js"
+#embed "web/pages/computation.js"
 };
 
 static const unsigned char file_21[] = {
-#embed "web/pages/debugger.js"
+#embed "web/pages/computations.js"
 };
 
 static const unsigned char file_22[] = {
-#embed "web/pages/destination.js"
+#embed "web/pages/debugger.js"
 };
 
 static const unsigned char file_23[] = {
-#embed "web/pages/destinations.js"
+#embed "web/pages/destination.js"
 };
 
 static const unsigned char file_24[] = {
-#embed "web/pages/new-computation.js"
+#embed "web/pages/destinations.js"
 };
 
 static const unsigned char file_25[] = {
-#embed "web/pages/overview.js"
+#embed "web/pages/new-computation.js"
 };
 
 static const unsigned char file_26[] = {
-#embed "web/pages/profile.js"
+#embed "web/pages/overview.js"
 };
 
 static const unsigned char file_27[] = {
-#embed "web/pages/profiles.js"
+#embed "web/pages/profile.js"
 };
 
 static const unsigned char file_28[] = {
-#embed "web/pages/source.js"
+#embed "web/pages/profiles.js"
 };
 
 static const unsigned char file_29[] = {
-#embed "web/pages/sources.js"
+#embed "web/pages/source.js"
 };
 
 static const unsigned char file_30[] = {
-#embed "web/pages/why.js"
+#embed "web/pages/sources.js"
 };
 
 static const unsigned char file_31[] = {
-#embed "web/schema.js"
+#embed "web/pages/why.js"
 };
 
 static const unsigned char file_32[] = {
-#embed "web/source-connections.js"
+#embed "web/preview-pane.js"
 };
 
 static const unsigned char file_33[] = {
+#embed "web/schema.js"
+};
+
+static const unsigned char file_34[] = {
+#embed "web/source-connections.js"
+};
+
+static const unsigned char file_35[] = {
 #embed "web/widgets.js"
 };
 
@@ -160,21 +168,23 @@ static const struct console_asset all[] = {
     {"index.html", file_16, sizeof file_16},
     {"instant-picker.js", file_17, sizeof file_17},
     {"main.js", file_18, sizeof file_18},
-    {"pages/computation.js", file_19, sizeof file_19},
-    {"pages/computations.js", file_20, sizeof file_20},
-    {"pages/debugger.js", file_21, sizeof file_21},
-    {"pages/destination.js", file_22, sizeof file_22},
-    {"pages/destinations.js", file_23, sizeof file_23},
-    {"pages/new-computation.js", file_24, sizeof file_24},
-    {"pages/overview.js", file_25, sizeof file_25},
-    {"pages/profile.js", file_26, sizeof file_26},
-    {"pages/profiles.js", file_27, sizeof file_27},
-    {"pages/source.js", file_28, sizeof file_28},
-    {"pages/sources.js", file_29, sizeof file_29},
-    {"pages/why.js", file_30, sizeof file_30},
-    {"schema.js", file_31, sizeof file_31},
-    {"source-connections.js", file_32, sizeof file_32},
-    {"widgets.js", file_33, sizeof file_33},
+    {"overlap-picture.js", file_19, sizeof file_19},
+    {"pages/computation.js", file_20, sizeof file_20},
+    {"pages/computations.js", file_21, sizeof file_21},
+    {"pages/debugger.js", file_22, sizeof file_22},
+    {"pages/destination.js", file_23, sizeof file_23},
+    {"pages/destinations.js", file_24, sizeof file_24},
+    {"pages/new-computation.js", file_25, sizeof file_25},
+    {"pages/overview.js", file_26, sizeof file_26},
+    {"pages/profile.js", file_27, sizeof file_27},
+    {"pages/profiles.js", file_28, sizeof file_28},
+    {"pages/source.js", file_29, sizeof file_29},
+    {"pages/sources.js", file_30, sizeof file_30},
+    {"pages/why.js", file_31, sizeof file_31},
+    {"preview-pane.js", file_32, sizeof file_32},
+    {"schema.js", file_33, sizeof file_33},
+    {"source-connections.js", file_34, sizeof file_34},
+    {"widgets.js", file_35, sizeof file_35},
 };
 
 const struct console_asset *console_assets(void) { return all; }

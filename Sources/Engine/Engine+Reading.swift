@@ -164,42 +164,4 @@ extension Engine {
     public func timeline(of profile: ProfileOrdinal, before: TimelineEntry?, limit: Int) -> [TimelineEntry] {
         history.timeline(of: identity.members(of: profile), upTo: now, after: before, limit: limit)
     }
-
-    // MARK: Previews
-
-    /// Answers a query for the profiles with ordinals in `range` as of `instant` and adds them to `view`. A preview is a
-    /// sequence of such steps, so that it never holds up the Log for long.
-    public func preview(
-        _ query: CompiledQuery, _ definition: Computation, range: Range<UInt32>, at instant: Instant,
-        sampleLimit: Int, into view: inout PreviewView
-    ) {
-        let viewpoint = Viewpoint(self, at: instant)
-        let evidence = viewpoint.evidence(definition)
-        let (isAudience, isCounter) = (definition.kind == .audience, query.definition.isCounter)
-        for number in range {
-            view.done += 1
-            let profile = ProfileOrdinal(number)
-            guard viewpoint.canonical(profile) == profile, level(of: profile) == definition.level,
-                viewpoint.qualifies(profile, for: definition)
-            else { continue }
-            let subject =
-                viewpoint.isPast
-                ? viewpoint.subject(profile, level: definition.level) : subject(profile, level: definition.level)
-            let evaluation = query.evaluate(subject, evidence: evidence, in: history, at: instant)
-            guard !Engine.isNothing(evaluation.value, isAudience: isAudience, isCounter: isCounter) else { continue }
-            view.size += 1
-            if view.sample.count < sampleLimit {
-                view.sample.append(
-                    MemberView(
-                        profile: summary(profile), value: evaluation.value, since: instant, nextChange: nil))
-            }
-            var seen: Set<String> = []
-            for identifier in identity.identifiers(of: profile) {
-                view.identifiers[identifier.type, default: .init()].values += 1
-                if seen.insert(identifier.type).inserted {
-                    view.identifiers[identifier.type, default: .init()].profiles += 1
-                }
-            }
-        }
-    }
 }

@@ -79,26 +79,6 @@ public struct TraitView: Sendable, Hashable {
     public let sourceID: String
 }
 
-/// How many profiles a query would give, and some of them.
-public struct PreviewView: Sendable, Hashable {
-    public var size = 0
-    /// Profiles looked at, of `total`.
-    public var done = 0
-    public var total = 0
-    public var sample: [MemberView] = []
-    /// Per type of id: how many of the profiles have one, and how many values there are (spec: engage §5).
-    public var identifiers: [String: IdentifierCount] = [:]
-    /// The instant as of which the query was answered.
-    public var at = Instant.distantPast
-
-    public init() {}
-
-    public struct IdentifierCount: Sendable, Hashable {
-        public var profiles = 0
-        public var values = 0
-    }
-}
-
 /// What a computation comes to on a profile as of some instant.
 public struct AsOfView: Sendable, Hashable {
     public let profile: ProfileSummary

@@ -245,6 +245,69 @@ import Testing
     }
 
     @Test(
+        "A preview counts per condition and compares with an audience, also as of an instant; a trait's shows its values"
+    )
+    func previewFindings() async throws {
+        let installation = try Installation()
+        let start = installation.clock.now()
+        for number in 1...30 {
+            try await installation.send(installation.track("A", user: "u\(number)", ["n": .number(number)]))
+        }
+        installation.clock.advance(.hours(2))
+        for number in 21...25 { try await installation.send(installation.track("B", user: "u\(number)")) }
+        try await installation.test { (client) async throws in
+            _ = try await client.settled(try await client.audience("B done", "event('B').count() >= 1"))
+            func preview(_ query: String, _ address: String) async throws -> JSONValue {
+                let started = try await client.post(
+                    "/spaces/spa_muster/\(address)", ["definition": ["query": .string(query)]])
+                let name = address.hasPrefix("audiences") ? "audiencePreview" : "computedTraitPreview"
+                let words = address.hasPrefix("audiences") ? "audiences" : "computed-traits"
+                var preview = try #require(started.data[name], "\(started.text)")
+                let id = try #require(preview["id"]?.string)
+                for _ in 0..<200 where preview["status"] == "RUNNING" {
+                    try await Task.sleep(for: .milliseconds(5))
+                    preview = try #require(
+                        try await client.get("/spaces/spa_muster/\(words)/previews/\(id)").data[name])
+                }
+                #expect(preview["status"] == "COMPLETED")
+                return preview
+            }
+            let query =
+                "event('A').where(property('n') > 12).count() >= 1 AND (event('B').count() >= 1 OR event('A').where(property('n') < 15).count() >= 1)"
+            let now = try await preview(query, "audiences/previews?overlap_with=b_done")
+            #expect(now["size"]?["count"] == 7)
+            #expect(now["qualifying"] == 30)
+            let conditions = try #require(now["conditions"])
+            #expect(conditions["kind"] == "and" && conditions["matching"] == 7)
+            let operands = try #require(conditions["operands"]?.array)
+            #expect(operands.map { $0["matching"] } == [18, 19])
+            #expect(operands.map { $0["cumulative"] } == [18, 7])
+            #expect(operands[0]["text"] == "event('A').where(property('n') > 12).count() >= 1")
+            #expect(operands[1]["operands"]?.array?.map { $0["cumulative"] } == [5, 19])
+            #expect(now["overlap"]?["name"] == "B done" && now["overlap"]?["key"] == "b_done")
+            #expect(now["overlap"]?["both"] == 5 && now["overlap"]?["onlyThis"] == 2)
+            #expect(now["overlap"]?["onlyOther"] == 0)
+            // Before anybody did B.
+            let then = (start + .hours(1)).description
+            let past = try await preview(query, "audiences/previews?overlap_with=b_done&at=\(then)")
+            #expect(past["size"]?["count"] == 2)
+            #expect(past["conditions"]?["operands"]?[1]?["operands"]?.array?.map { $0["matching"] } == [0, 14])
+            #expect(past["overlap"]?["both"] == 0 && past["overlap"]?["onlyThis"] == 2)
+            let trait = try await preview("event('A').sum(property('n'))", "computed-traits/previews")
+            #expect(trait["conditions"] == .null)
+            #expect(trait["distribution"]?["minimum"] == 1 && trait["distribution"]?["median"] == 15)
+            #expect(trait["distribution"]?["maximum"] == 30 && trait["distribution"]?["distinct"] == 30)
+            #expect(trait["distribution"]?["frequent"]?[0] == ["value": 1, "profiles": 1])
+            for wrong in ["none", "a"] {
+                let answer = try await client.post(
+                    "/spaces/spa_muster/audiences/previews?overlap_with=\(wrong)",
+                    ["definition": ["query": "event('A').count() >= 1"]])
+                #expect(answer.status == 400 && answer.text.contains("overlap_with"), "\(answer.text)")
+            }
+        }
+    }
+
+    @Test(
         "Keys come from names",
         arguments: [
             ("Dormant Shoppers", "dormant_shoppers"), ("  VIP – 2026! ", "vip_2026"), ("Größe XL", "größe_xl"),

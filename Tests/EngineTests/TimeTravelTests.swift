@@ -127,11 +127,8 @@ import Testing
             #expect(
                 members.map(\.profile.ordinal)
                     == stopped.members(of: view.definition.id, after: nil, limit: 1000).map(\.profile.ordinal))
-            var preview = PreviewView()
             let definition = try Definition.parse(view.definition.query, kind: view.definition.kind)
-            whole.preview(
-                .init(definition), view.definition, range: 0..<UInt32(whole.profileCount), at: instant,
-                sampleLimit: 0, into: &preview)
+            let preview = whole.preview(PreviewQuestion(view.definition, definition, at: instant))
             // A count that fell back to 0 is held; a preview asks as if nobody had ever had a value.
             let zeros = members.filter { $0.value == 0 && definition.isCounter }.count
             #expect(preview.size == members.count - zeros, "\(seed): preview of \(view.definition.key) at \(instant)")
@@ -202,10 +199,8 @@ import Testing
             let key = "t\(query.utf8.count)"
             try await muster.apply([muster.create(.trait, key: key, query, at: start + hour)])
             let definition = try #require(muster.engine.computation(key: key)).definition
-            var preview = PreviewView()
-            muster.engine.preview(
-                .init(try Definition.parse(query, kind: .trait)), definition, range: 0..<muster.engine.ordinalLimit,
-                at: muster.engine.now, sampleLimit: 5, into: &preview)
+            let preview = muster.engine.preview(
+                PreviewQuestion(definition, try Definition.parse(query, kind: .trait), at: muster.engine.now))
             #expect(preview.size == (isValue ? 1 : 0), "\(query)")
             #expect(muster.engine.members(of: definition.id, after: nil, limit: 5).count == preview.size, "\(query)")
         }

@@ -183,6 +183,7 @@ def create_trait(console, name):
     page.get_by_label("event name").fill("Product Viewed")
     page.get_by_label("property", exact=True).fill("name")
     expect(page.locator(".preview .big")).to_have_text("40")
+    expect(page.locator(".preview .funnel-head")).to_have_text("Sweater40")
     page.get_by_role("button", name="Select Destinations").click()
     page.get_by_role("button", name="Review & Create").click()
     page.get_by_label("Computed trait name").fill(name)
@@ -213,6 +214,26 @@ def ask_why(console, server):
     expect(page.get_by_text("Nobody was in at that time.")).to_be_visible()
     page.get_by_role("button", name="Now").click()
     expect(page.locator("tbody tr")).to_have_count(20)
+
+
+def look_into_a_preview(console):
+    """How many each condition leaves, and who of them is in another audience, too."""
+    page = console.page
+    console.open("audiences/new")
+    page.get_by_role("button", name="Users People").click()
+    page.get_by_role("tab", name="Query").click()
+    page.locator("textarea.query").fill(
+        "trait('plan') = 'free' AND (event('Order Completed').sum(property('revenue')) > 30"
+        " OR event('Product Viewed').where(property('price') < 6).count() >= 1) AND event('Order Completed').count() >= 1")
+    expect(page.locator(".preview .big")).to_have_text("12")
+    counts = page.locator(".preview .funnel-head strong")
+    # Everybody; the plan; the group and its two branches; the order.
+    expect(counts).to_have_text(["40", "20", "12", "9", "15", "12"])
+    page.get_by_label("Compare with an audience").select_option(label="Recent Buyers")
+    expect(page.locator(".overlap circle")).to_have_count(2)
+    expect(page.locator(".overlap-row strong")).to_have_text(["0", "12", "8"])
+    expect(page.get_by_role("region", name="Identifier breakdown")).to_contain_text("user_id")
+    console.shoot("preview_conditions_overlap")
 
 
 def visit_everything(console, server):
@@ -289,6 +310,7 @@ def main():
         create_audience(console, "Recent Buyers")
         create_trait(console, "Last Product Viewed Item")
         ask_why(console, server)
+        look_into_a_preview(console)
         connect_a_source_and_try_a_call(console, server)
         visit_everything(console, server)
         phone = browser.new_context(viewport={"width": 390, "height": 844}, http_credentials=credentials, has_touch=True)

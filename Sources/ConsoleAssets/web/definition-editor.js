@@ -4,10 +4,11 @@
 import { api } from './api.js';
 import { audienceBuilder, traitBuilder } from './builder.js';
 import { debounce, h, replace } from './dom.js';
-import { duration, number, sentence, value } from './format.js';
+import { sentence } from './format.js';
 import { fromAPI, missing, toAPI } from './builder-model.js';
-import { button, card, notice } from './widgets.js';
-import { person, personDetail, realtimeMark } from './computation-parts.js';
+import { button, notice } from './widgets.js';
+import { previewPane } from './preview-pane.js';
+import { realtimeMark } from './computation-parts.js';
 
 /**
  * `kind` is one of `kinds`, `state` holds `{level, model, query, options}` and is changed in place; `changed` is called
@@ -142,58 +143,4 @@ export function errorNode(error) {
   }
   if (error.suggestion) rows.push(h('p', null, sentence(error.suggestion)));
   return h('div', { role: 'alert' }, rows);
-}
-
-function previewPane(kind, state, signal) {
-  const body = h('div', { class: 'stack', 'aria-live': 'polite' });
-  let running = null;
-
-  const run = debounce(350, async () => {
-    running?.abort();
-    const controller = new AbortController();
-    running = controller;
-    signal.addEventListener('abort', () => controller.abort(), { once: true });
-    body.setAttribute('aria-busy', 'true');
-    try {
-      let { [`${kind.single}Preview`]: result } = await api.post(`${kind.path}/previews`, {
-        definition: { query: state.query }, audienceType: state.level, options: state.options,
-      }, controller.signal);
-      while (result.status === 'RUNNING') {
-        await new Promise((resolve) => { setTimeout(resolve, 300); });
-        ({ [`${kind.single}Preview`]: result } = await api.get(`${kind.path}/previews/${result.id}`, controller.signal));
-      }
-      replace(body, result.status === 'COMPLETED' ? sample(kind, state, result) : notice('bad', 'No preview.', result.failureReason));
-    } catch (error) {
-      if (error.name !== 'AbortError') replace(body, notice('bad', 'No preview.', error.message));
-    }
-    if (running === controller) body.removeAttribute('aria-busy');
-  });
-
-  const clear = (text) => {
-    running?.abort();
-    replace(body, h('p', { class: 'quiet' }, text));
-  };
-  clear('The preview appears when the definition is complete.');
-  return {
-    node: h('div', { class: 'preview' }, card(kind.route === 'traits' ? 'Preview your trait' : 'Preview your audience', body,
-      { actions: [button('Preview', run)] })),
-    soon: run,
-    clear,
-  };
-}
-
-function sample(kind, state, result) {
-  const unit = state.level === 'ACCOUNTS' ? 'account' : 'user';
-  const share = result.population > 0 ? ` of ${number(result.population)}` : '';
-  return [
-    h('div', null, h('p', { class: 'big' }, number(result.size.count)),
-      h('p', { class: 'quiet' }, `${result.size.count === 1 ? unit : `${unit}s`}${share}${kind.route === 'traits' ? ' with a value' : ''}`,
-        result.elapsedMilliseconds !== undefined && ` · ${duration(result.elapsedMilliseconds)}`)),
-    result.results.length === 0
-      ? h('p', { class: 'quiet' }, 'Nobody right now. New events are counted as they come.')
-      : h('ul', { class: 'sample' }, result.results.map((row) => h('li', null,
-        h('span', null, h('a', { href: `#/profiles/${row.id}`, target: '_blank', rel: 'noopener' }, person(row)),
-          h('span', { class: 'sub' }, personDetail(row))),
-        kind.route === 'traits' && h('strong', null, value(row.value))))),
-  ];
 }
