@@ -60,13 +60,15 @@ public struct API: Sendable {
         startedAt = configuration.clock.now()
     }
 
-    var spaceID: String { engine.read { $0.settings.spaceID } }
+    var spaceID: String { engine.readState { $0.settings.spaceID } }
     func now() -> Instant { configuration.clock.now() }
 
     /// Adds every path of docs/api.md, behind the access policy.
     public func addRoutes<Context: RequestContext>(to router: some RouterMethods<Context>) {
         let management = router.group().add(middleware: AccessMiddleware(policy: configuration.access))
-        let routes = RouteTable<Context>(group: management, spaceID: spaceID)
+        let ready = ReadinessMiddleware<Context>(engine: engine)
+        addStatusRoutes(to: RouteTable<Context>(group: management, spaceID: spaceID))
+        let routes = RouteTable<Context>(group: management.group().add(middleware: ready), spaceID: spaceID)
         addSpaceRoutes(to: routes)
         for kind in ComputationWords.all { addComputationRoutes(kind, to: routes) }
         addSchemaRoutes(to: routes)
@@ -80,11 +82,11 @@ public struct API: Sendable {
         addEconomyRoutes(to: routes)
         addEstimateRoutes(to: routes)
         addReconciliationRoutes(to: routes)
-        addStatusRoutes(to: routes)
         addRegulationRoutes(to: routes)
         if let testClock = configuration.testClock { addTestClockRoutes(testClock, to: routes) }
         let profiles = router.group().add(
-            middleware: AccessMiddleware(policy: configuration.access, errorShape: .profile))
+            middleware: AccessMiddleware(policy: configuration.access, errorShape: .profile)
+        ).add(middleware: ready)
         addProfileAPIRoutes(to: RouteTable<Context>(group: profiles, spaceID: spaceID))
         addIdentifierRemoval(to: RouteTable<Context>(group: profiles, spaceID: spaceID))
     }
@@ -96,6 +98,23 @@ public struct API: Sendable {
         }
         routes.getInSpace("") { _ in ["space": space] }
         routes.postInSpace("/queries/check") { try checkQuery($0) }
+    }
+}
+
+/// Turns requests away while the history is incomplete: they would wait for it and hold up everybody else.
+struct ReadinessMiddleware<Context: RequestContext>: RouterMiddleware {
+    let engine: EngineService
+
+    func handle(
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard engine.historyState.phase == .ready else {
+            throw APIError(
+                .unavailable,
+                "The history is being read from the Log. Calls are stored meanwhile; ask again when GET /status says "
+                    + "history.state = ready.")
+        }
+        return try await next(request, context)
     }
 }
 

@@ -35,6 +35,7 @@ enum Answer {
             let error: JSONValue = ["code": .string(profileCode(first.kind)), "message": .string(first.message)]
             response = json(["error": error], status: first.kind.status)
         }
+        if first.kind == .unavailable { response.headers[.retryAfter] = "2" }
         if first.kind == .unauthorized {
             response.headers[.wwwAuthenticate] = "Basic realm=\"Muster\", charset=\"UTF-8\""
         }

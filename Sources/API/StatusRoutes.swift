@@ -45,7 +45,7 @@ extension API {
             totals.accepted += Int64(counters.accepted)
             totals.rejected += Int64(counters.rejectedTotal)
         }
-        let (statistics, destinations) = engine.read { ($0.statistics, $0.destinations) }
+        let (statistics, destinations) = engine.readState { ($0.statistics, $0.destinations) }
         totals.transitions = Int64(statistics.transitions)
         for id in destinations.keys {
             let counts = try engine.store.counts(destinationID: id)
@@ -72,22 +72,8 @@ extension API {
     }
 
     private func status() throws -> JSONValue {
-        if engine.historyState.phase == .rebuilding {
-            return [
-                "version": .string(configuration.version), "now": .time(now()), "startedAt": .time(startedAt),
-                "history": history(nil),
-                "notices": [
-                    [
-                        "level": "bad", "title": "The history is being rebuilt.",
-                        "message": .string(
-                            "A file of the history was damaged (\(engine.historyState.problem ?? "")). Everything is read "
-                                + "again from the Log; calls are stored meanwhile, and questions wait."),
-                    ]
-                ],
-            ]
-        }
         let totals = try totals()
-        let view = engine.read { engine in
+        let view = engine.readState { engine in
             (
                 position: engine.position, now: engine.now, computations: engine.computations,
                 destinations: engine.destinations, history: engine.history.diskStatistics
@@ -146,6 +132,20 @@ extension API {
                 "Calls are still stored, but nobody enters or leaves audiences: \(failure). Restart the server when this is mended."
             )
         }
+        let history = engine.historyState
+        if history.phase == .rebuilding {
+            let share = history.total > 0 ? " (\(100 * history.done / history.total) %)" : ""
+            add(
+                "bad", "The history is being read from the Log\(share).",
+                "Calls are stored meanwhile; audiences, profiles and previews answer again when it is complete, never with "
+                    + "half of it. Reason: \(history.problem ?? "unknown")")
+        }
+        if let failure = history.writeFailure {
+            add(
+                "bad", "The history can’t be written to disk.",
+                "Nothing is lost, but when memory is full of what is not on disk, Muster stores calls and does nothing "
+                    + "else: \(failure)")
+        }
         for (id, activity) in delivery.activities().sorted(by: { $0.key < $1.key }) {
             let name = destinations[id]?.name ?? id
             switch activity.phase {
@@ -189,7 +189,7 @@ final class ProfileCounter: Sendable {
     private let known = Mutex(Known())
 
     func count(_ engine: EngineService) -> (users: Int, accounts: Int) {
-        let limit = engine.read { $0.ordinalLimit }
+        let limit = engine.readState { $0.ordinalLimit }
         let age: Duration = limit > 100_000 ? .seconds(30) : .zero
         let last = known.withLock { $0 }
         if let at = last.at, ContinuousClock.now - at < age { return (last.users, last.accounts) }
@@ -197,7 +197,7 @@ final class ProfileCounter: Sendable {
         var next: UInt32 = 0
         while next < limit {
             let range = next..<min(next.addingReportingOverflow(100_000).partialValue, limit)
-            let part = engine.read { $0.countProfiles(in: range) }
+            let part = engine.readState { $0.countProfiles(in: range) }
             count.users += part.users
             count.accounts += part.accounts
             next = range.upperBound

@@ -1,4 +1,5 @@
 import Crypto
+import History
 import Model
 
 /// 128 bits of the SHA-256 of a message id: hostile ids must not collide, or they would hide calls.
@@ -25,33 +26,58 @@ struct MessageHash: Hashable, Sendable {
 
 /// Which message ids have taken effect: the first copy wins, later ones vanish (spec: collection §2.5).
 ///
-/// Exact within `window`, measured on `receivedAt`, across restarts too: the state file keeps the hashes of every
-/// applied batch. Whether an id counts as seen depends on the call's own `receivedAt` only, not on when old hashes
-/// are swept out, so a replay decides alike.
+/// Exact within `window`, measured on `receivedAt`, across restarts too: the history's files keep the ids up to their
+/// position, and the state file keeps the hashes of every applied batch. Whether an id counts as seen depends on the
+/// call's own `receivedAt` only, not on when old hashes are swept out, so a replay decides alike.
 struct Deduplicator {
     /// How long an id is remembered.
     static let window = Instant.Span.hours(72)
 
-    private var seen: [MessageHash: Instant] = [:]
-    /// In the order of arrival, for sweeping.
-    private var arrivals: [(hash: MessageHash, receivedAt: Instant)] = []
+    /// Neither on disk nor on their way.
+    private var fresh: [MessageHash: Instant] = [:]
+    /// In the order of arrival, for sweeping and for writing.
+    private(set) var arrivals: [SeenID] = []
     private var swept = 0
+    /// Being written.
+    private var frozen: [MessageHash: Instant] = [:]
+    /// On disk, oldest first.
+    private var stored: [IDSegment] = []
 
-    var count: Int { seen.count }
+    /// Ids in memory.
+    var count: Int { fresh.count + frozen.count }
+
+    init() {}
+
+    /// Continues with what the history's files hold.
+    init(stored: [IDSegment]) { self.stored = stored }
 
     /// Notes the id; `false` if it has been seen within the window.
     mutating func insert(_ hash: MessageHash, receivedAt: Instant) -> Bool {
-        if let first = seen[hash], receivedAt - first <= Self.window { return false }
-        seen[hash] = receivedAt
-        arrivals.append((hash, receivedAt))
+        if let last = lastReceipt(of: hash), receivedAt - last <= Self.window { return false }
+        fresh[hash] = receivedAt
+        arrivals.append(SeenID(high: hash.high, low: hash.low, receivedAt: receivedAt.milliseconds))
         return true
+    }
+
+    private func lastReceipt(of hash: MessageHash) -> Instant? {
+        if let receivedAt = fresh[hash] { return receivedAt }
+        if !frozen.isEmpty, let receivedAt = frozen[hash] { return receivedAt }
+        for segment in stored.reversed() {
+            if let receivedAt = segment.find(high: hash.high, low: hash.low) {
+                return Instant(milliseconds: receivedAt)
+            }
+        }
+        return nil
     }
 
     /// Forgets what no call received from `now` on can match any more.
     mutating func sweep(now: Instant) {
-        while swept < arrivals.count, now - arrivals[swept].receivedAt > Self.window {
-            let (hash, receivedAt) = arrivals[swept]
-            if seen[hash] == receivedAt { seen[hash] = nil }
+        while swept < arrivals.count,
+            now - Instant(milliseconds: arrivals[swept].receivedAt) > Self.window
+        {
+            let id = arrivals[swept]
+            let hash = MessageHash(high: id.high, low: id.low)
+            if fresh[hash] == Instant(milliseconds: id.receivedAt) { fresh[hash] = nil }
             swept += 1
         }
         if swept > 100_000, swept > arrivals.count / 2 {
@@ -59,4 +85,23 @@ struct Deduplicator {
             swept = 0
         }
     }
+
+    // MARK: Files
+
+    /// `arrivals` are being written from now on.
+    mutating func freeze() {
+        frozen = fresh
+        fresh = [:]
+        arrivals = []
+        swept = 0
+    }
+
+    /// What was being written is among what is stored now.
+    mutating func thaw(_ stored: [IDSegment]) {
+        frozen = [:]
+        self.stored = stored
+    }
+
+    /// The same ids in other files.
+    mutating func move(to stored: [IDSegment]) { self.stored = stored }
 }

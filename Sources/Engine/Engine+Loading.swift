@@ -9,7 +9,7 @@ import Store
 
 extension Engine {
     /// Brings memory to what the state file says, then reads the Log up to the stored position into the history.
-    func load(progress: (Int64, Int64) -> Void) throws {
+    func load(readLimit: Int64, progress: (Int64, Int64) throws -> Void) throws {
         let state = try store.load()
         position = state.position
         now = state.engineNow ?? .distantPast
@@ -26,6 +26,8 @@ extension Engine {
         for regulation in state.regulations { regulations[regulation.id] = regulation }
         suppressed = Set(state.suppressed)
         try openHistory()
+        // The files may be older than the order.
+        for regulation in regulations.values { for profile in regulation.profiles { history.remove(profile) } }
         for definition in state.computations { register(try compile(definition), definition) }
         registry.reindex(history: history)
         for row in state.values {
@@ -48,7 +50,12 @@ extension Engine {
                         early: Set(early.compactMap(\.integer).map { UInt32($0) }))))
         }
         try loadFirstSyncs(state.meta[Engine.firstSyncsKey])
-        try rebuildHistory(progress: progress)
+        guard log.endOffset >= position else {
+            throw EngineError.logTooShort(position: position, end: log.endOffset)
+        }
+        guard position - history.storedPosition <= readLimit else { return }
+        try readHistory(from: history.storedPosition, progress: progress)
+        isComplete = true
     }
 
     /// The history as its files have it, if they are sound and of this Log; else an empty one, and the files are deleted.
@@ -88,18 +95,16 @@ extension Engine {
 
     /// Reads from the Log what the history's files do not hold, and the message ids that still count. The placements say
     /// on which profile each record was put, so identity need not run again.
-    private func rebuildHistory(progress: (Int64, Int64) -> Void) throws {
-        let stored = history.storedPosition
-        let remembered = try store.firstAppliedOffset(receivedFrom: now - Deduplicator.window) ?? position
-        let start = min(stored > 0 ? stored - 1 : 0, remembered)
-        try store.forEachApplied(from: start) { row in
-            var offset = row.firstOffset
-            var index = 0
-            let isRemembered = row.firstOffset + Int64(row.count) > remembered
-            if row.firstOffset + Int64(row.count) <= stored, !isRemembered {
-                offset += Int64(row.count)
-                index = row.count
-            }
+    private func readHistory(from stored: Int64, progress: (Int64, Int64) throws -> Void) throws {
+        deduplicator = Deduplicator(stored: history.seenIDs)
+        let oldest = try store.firstAppliedOffset(receivedFrom: now - Deduplicator.window) ?? position
+        // Where files hold ids, they hold all up to their position.
+        let remembered = max(oldest, stored)
+        // The record before tells what the Log's last one is if there are no others.
+        try store.forEachApplied(from: max(stored - 1, 0)) { row in
+            // The first row may begin before.
+            var index = Int(max(stored - row.firstOffset, 0))
+            var offset = row.firstOffset + Int64(index)
             while index < row.count {
                 let records = try log.read(from: offset, limit: row.count - index)
                 guard !records.isEmpty else {
@@ -107,20 +112,19 @@ extension Engine {
                 }
                 for record in records {
                     let hash = row.messageHashes[index]
-                    if hash != 0 {
+                    if hash != 0, row.firstOffset + Int64(row.count) > remembered {
                         // Also of what was erased, so that a replay does not bring it back.
                         _ = deduplicator.insert(MessageHash(packed: hash), receivedAt: record.entry.receivedAt)
                     }
-                    if case .call(let call) = record.entry, hash != 0 {
+                    if case .call(let call) = record.entry, hash != 0,
                         // Whoever was deleted may still stand in the Log for a moment.
-                        if record.offset >= stored, row.ordinals[index] != AppliedRow.notPlaced,
-                            identity.exists(ProfileOrdinal(row.ordinals[index])),
-                            let document = try? JSONDocument(parsing: call.body)
-                        {
-                            _ = insert(
-                                call, body: document.root, offset: record.offset,
-                                profile: ProfileOrdinal(row.ordinals[index]))
-                        }
+                        row.ordinals[index] != AppliedRow.notPlaced,
+                        identity.exists(ProfileOrdinal(row.ordinals[index])),
+                        let document = try? JSONDocument(parsing: call.body)
+                    {
+                        _ = insert(
+                            call, body: document.root, offset: record.offset,
+                            profile: ProfileOrdinal(row.ordinals[index]))
                     }
                     index += 1
                     offset += 1
@@ -129,10 +133,8 @@ extension Engine {
             if let hash = row.messageHashes.last { lastMark = Engine.mark(hash, offset: offset - 1) }
             deduplicator.sweep(now: row.receivedAt)
             // So that a rebuild does not need room for everything.
-            if offset > stored, history.freshRowCount >= settings.historyFlushRows {
-                try flushHistory(position: offset)
-            }
-            progress(offset, position)
+            if unwrittenRows >= settings.historyFlushRows { try flushHistory(position: offset) }
+            try progress(offset, position)
         }
     }
 

@@ -66,15 +66,26 @@ public final class Engine {
     /// Since the engine opened.
     public internal(set) var statistics = EngineStatistics()
 
-    /// Loads the state and rebuilds the history from the Log. `progress` hears of records read and records to read.
+    /// Whether the history is there. An engine without tells what stands in the state file and nothing else.
+    public internal(set) var isComplete = false
+
+    /// Loads the state and brings the history up to it from the Log. `progress` hears of records read and records to
+    /// read, and what it throws ends the opening.
+    /// - Parameter readLimit: If more records than these must be read, none are, and `isComplete` is false.
     public init(
-        settings: Settings = Settings(), store: StateStore, log: EventLog,
-        progress: (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
+        settings: Settings = Settings(), store: StateStore, log: EventLog, readLimit: Int64 = .max,
+        progress: (_ done: Int64, _ total: Int64) throws -> Void = { _, _ in }
     ) throws {
         self.settings = settings
         self.store = store
         self.log = log
-        try load(progress: progress)
+        try load(readLimit: readLimit, progress: progress)
+    }
+
+    /// Why what the history answers can't be used, in words.
+    var unfit: String? {
+        if let damage = history.damage { return damage }
+        return isComplete ? nil : historyProblem ?? "the history's files do not hold everything yet"
     }
 
     /// Applies records in the order of the Log. The batch takes effect with `commit`.
@@ -131,6 +142,7 @@ public final class Engine {
         for job in jobs where changedJobs.contains(job.computation) { changes.backfills.append(row(of: job)) }
         if firstSyncsChanged { changes.meta[Engine.firstSyncsKey] = storedFirstSyncs }
         try store.commit(changes)
+        history.storeRemovals()
         changes = StateChanges()
         firstSyncsChanged = false
         activity.removeAll(keepingCapacity: true)

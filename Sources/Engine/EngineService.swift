@@ -18,6 +18,9 @@ public final class EngineService: Sendable {
         public var batchRecords = 2_000
         /// Profiles that a backfill does between two batches.
         public var backfillChunk = 500
+        /// Where more records of the Log are missing in the history's files, they are read after the opening, on the
+        /// engine's thread; `historyState` tells how far that is.
+        public var recordsReadAtOpening: Int64 = 200_000
 
         public init() {}
     }
@@ -45,6 +48,8 @@ public final class EngineService: Sendable {
     }
 
     private let engine: Mutex<Engine>
+    /// Held while a new engine is opened in the place of one without a sound history.
+    private let rebuilding = Mutex<Void>(())
     private let upkeep: HistoryUpkeep
     /// Readers that wait for the lock: the engine's thread lets them in between batches.
     private let readers = Atomic<Int>(0)
@@ -56,7 +61,8 @@ public final class EngineService: Sendable {
     private let configuration: Configuration
     private let ended = DispatchSemaphore(value: 0)
 
-    /// Opens the engine (loads the state, rebuilds the history). Nothing is applied until `start`.
+    /// Opens the engine (loads the state, reads into the history what its files lack, if that is not much). Nothing is
+    /// applied until `start`.
     public init(
         configuration: Configuration = Configuration(), store: StateStore, log: EventLog, gate: ReceiptGate,
         logger: Logger, progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
@@ -67,8 +73,15 @@ public final class EngineService: Sendable {
         self.gate = gate
         self.logger = logger
         upkeep = HistoryUpkeep(logger)
-        let engine = try Engine(settings: configuration.engine, store: store, log: log, progress: progress)
-        if let problem = engine.historyProblem { upkeep.noteRebuild(problem) }
+        // Without files the history is read at every start, and that is no news.
+        let limit = configuration.engine.historyDirectory == nil ? .max : configuration.recordsReadAtOpening
+        let engine = try Engine(
+            settings: configuration.engine, store: store, log: log, readLimit: limit, progress: progress)
+        if let unfit = engine.unfit {
+            upkeep.expectRebuild(unfit, records: engine.position - engine.history.storedPosition)
+        } else if let problem = engine.historyProblem {
+            upkeep.noteRebuild(problem)
+        }
         self.engine = Mutex(engine)
     }
 
@@ -95,6 +108,8 @@ public final class EngineService: Sendable {
         ended.wait()
         ended.signal()
         upkeep.stop()
+        // So that the next start has nothing to read from the Log.
+        engine.withLock { if $0.unfit == nil { upkeep.close($0) } }
     }
 
     /// Why the service ended by itself, if it did.
@@ -104,41 +119,68 @@ public final class EngineService: Sendable {
     public var historyState: HistoryState { upkeep.state }
 
     /// Reads under the lock. The result must be a copy: nothing of the engine may leave the closure. If the history's
-    /// files turn out to be damaged, it is rebuilt and the closure runs again.
+    /// files turn out to be damaged, it is rebuilt and the closure runs again: while `historyState` says `rebuilding`
+    /// this may take long.
     public func read<Value: Sendable>(_ body: @Sendable (Engine) throws -> Value) rethrows -> Value {
         readers.wrappingAdd(1, ordering: .relaxed)
         defer { readers.wrappingSubtract(1, ordering: .relaxed) }
-        return try engine.withLock { engine in
-            let value = try body(engine)
-            guard let damage = engine.history.damage else { return value }
+        while true {
+            let answer: Value? = try engine.withLock { engine in
+                guard engine.unfit == nil else { return nil }
+                let value = try body(engine)
+                return engine.unfit == nil ? .some(value) : nil
+            }
+            if let answer { return answer }
             // Without a sound history there is no answer, and a wrong one must not leave.
-            guard rebuild(&engine, damage) else { fatalError("the history is damaged and can't be rebuilt: \(damage)") }
-            return try body(engine)
+            guard rebuild() else { fatalError("the history is damaged and can't be rebuilt: \(failure ?? "stopped")") }
         }
     }
 
-    /// Opens the engine anew from what is committed, with a history from the Log. What the old one has not committed is
-    /// applied again, so nothing that came of damaged files is kept.
-    private func rebuild(_ engine: inout Engine, _ damage: String) -> Bool {
-        upkeep.beginRebuild(damage)
-        // Nothing may write into the directory meanwhile.
-        upkeep.drain()
-        if let directory = configuration.engine.historyDirectory { engine.discardHistory(in: directory) }
-        do {
-            let upkeep = upkeep
-            engine = try Engine(settings: configuration.engine, store: store, log: log) { done, total in
-                upkeep.progress(done, total)
+    /// Reads what stands in the state file: definitions, position, counters. Unlike `read` it never waits for a rebuild,
+    /// so what it returns must not come from the history.
+    public func readState<Value: Sendable>(_ body: @Sendable (Engine) throws -> Value) rethrows -> Value {
+        readers.wrappingAdd(1, ordering: .relaxed)
+        defer { readers.wrappingSubtract(1, ordering: .relaxed) }
+        return try engine.withLock { try body($0) }
+    }
+
+    /// An engine on its way behind the lock. Sendable because it is made, handed over and forgotten by one thread: nobody
+    /// else has a reference before the lock has it.
+    private struct Handover: @unchecked Sendable {
+        let engine: Engine
+    }
+
+    /// Opens the engine anew from what is committed, with a history from the Log, where the one there is has no sound
+    /// history. What the old one has not committed is applied again, so nothing that came of damaged files is kept.
+    /// `false` if that is not possible or the service stops.
+    private func rebuild() -> Bool {
+        rebuilding.withLock { _ in
+            // Whoever came first may have done it.
+            let (unfit, isDamaged) = engine.withLock { ($0.unfit, $0.history.damage != nil) }
+            guard let unfit else { return true }
+            guard failure == nil else { return false }
+            upkeep.beginRebuild(unfit)
+            // Nothing may write into the directory meanwhile.
+            upkeep.drain()
+            do {
+                if isDamaged, let directory = configuration.engine.historyDirectory {
+                    engine.withLock { $0.discardHistory(in: directory) }
+                }
+                let fresh = Handover(
+                    engine: try Engine(settings: configuration.engine, store: store, log: log) {
+                        if shared.withLock(\.isStopping) { throw CancellationError() }
+                        upkeep.progress($0, $1)
+                    })
+                engine.withLock { $0 = fresh.engine }
+                upkeep.endRebuild()
+                return true
+            } catch is CancellationError {
+                return false
+            } catch {
+                fail("the history could not be rebuilt: \(error)")
+                shared.withLock { $0.isStopping = true }
+                return false
             }
-            upkeep.endRebuild()
-            return true
-        } catch {
-            let message = "the history is damaged and could not be rebuilt: \(error)"
-            logger.critical("the engine stops", metadata: ["error": "\(message)"])
-            shared.withLock { shared in
-                shared.failure = message
-                shared.isStopping = true
-            }
-            return false
         }
     }
 
@@ -201,32 +243,41 @@ public final class EngineService: Sendable {
 
     /// One batch, or one look at the clock.
     private func turn() throws {
-        let position = engine.withLock { $0.position }
+        let (position, isFit) = engine.withLock { ($0.position, $0.unfit == nil) }
+        guard isFit else {
+            _ = rebuild()
+            return
+        }
         // The horizon first: a record that enters the Log after this line is not earlier than it.
         let horizon = gate.horizon()
         let records = Engine.batch(try log.read(from: position, limit: configuration.batchRecords))
         let result = try engine.withLock { engine in
+            var turn = Turn(isBusy: true, nextDue: nil, position: position)
+            // A reader may have found damage, and opened it anew.
+            guard engine.position == position, engine.unfit == nil else { return turn }
+            if engine.isHistoryBehind {
+                // Memory must not grow: the Log waits until rows are on disk.
+                upkeep.turn(engine)
+                turn.isBehind = engine.isHistoryBehind
+                if turn.isBehind { return turn }
+            }
             if records.isEmpty { engine.advance(to: horizon) } else { engine.apply(records) }
             if engine.hasBackfill { engine.continueBackfill(limit: configuration.backfillChunk) }
             if engine.hasFirstSync { engine.continueFirstSync(limit: configuration.backfillChunk) }
-            if let damage = engine.history.damage {
-                // Nothing of this turn was committed, so it is as if it had not been.
-                if !rebuild(&engine, damage) { throw CommandError(.invalid, damage) }
-                return Turn(
-                    outcomes: [:], hasEmissions: false, isBusy: true, nextDue: engine.nextDue,
-                    position: engine.position, deleted: DeletedProfiles())
-            }
-            let outcomes = engine.outcomes
+            // Nothing of this turn was committed then, so it is as if it had not been.
+            guard engine.unfit == nil else { return turn }
+            turn.outcomes = engine.outcomes
             engine.outcomes = [:]
-            let hasEmissions = engine.hasUncommittedEmissions
+            turn.hasEmissions = engine.hasUncommittedEmissions
             if engine.hasUncommittedChanges { try engine.commit() }
-            let deleted = engine.takeDeleted()
+            turn.deleted = engine.takeDeleted()
             upkeep.turn(engine)
-            return Turn(
-                outcomes: outcomes, hasEmissions: hasEmissions,
-                isBusy: !records.isEmpty || engine.hasBackfill || engine.hasFirstSync,
-                nextDue: engine.nextDue, position: engine.position, deleted: deleted)
+            turn.isBusy = !records.isEmpty || engine.hasBackfill || engine.hasFirstSync
+            turn.nextDue = engine.nextDue
+            turn.position = engine.position
+            return turn
         }
+        if result.isBehind { return upkeep.awaitFlush() }
         tell(result)
         if !result.isBusy {
             let untilDue = result.nextDue.map { ($0 - horizon).milliseconds } ?? 1000
@@ -242,12 +293,13 @@ public final class EngineService: Sendable {
     }
 
     private struct Turn: Sendable {
-        let outcomes: [Int64: Result<Void, CommandError>]
-        let hasEmissions: Bool
-        let isBusy: Bool
-        let nextDue: Instant?
-        let position: Int64
-        let deleted: DeletedProfiles
+        var outcomes: [Int64: Result<Void, CommandError>] = [:]
+        var hasEmissions = false
+        var isBusy: Bool
+        var isBehind = false
+        var nextDue: Instant?
+        var position: Int64
+        var deleted = DeletedProfiles()
     }
 
     private func tell(_ turn: Turn) {

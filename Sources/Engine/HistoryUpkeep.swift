@@ -7,7 +7,7 @@ import Synchronization
 public struct HistoryState: Sendable, Hashable {
     public enum Phase: String, Sendable {
         case ready
-        /// Damage was found; everything is read from the Log. Questions wait.
+        /// The files were found damaged, or lack much: it is read from the Log. Questions wait.
         case rebuilding
     }
 
@@ -32,18 +32,23 @@ final class HistoryUpkeep: Sendable {
         var isMerging = false
         var flushed: HistoryFlush.Result?
         var merged: HistoryMerge.Result?
-        var failedMerge: HistoryMerge?
+        var swept: HistoryTextSweep.Result?
+        /// Takes back what a merge or sweep that failed has begun.
+        var giveUp: (@Sendable (Engine) -> Void)?
+        /// Before, deleted people's leavings stay where they are: rewriting files for each single order would never end.
+        var nextCleaning = ContinuousClock.now
         /// Whether something may be to be merged.
         var looksForMerges = true
         var hasLookedAround = false
         /// What was begun for an earlier history is of no use.
         var generation = 0
+        var cancellation = HistoryCancellation()
     }
 
     private let shared = Mutex(Shared())
     private let flushing = DispatchQueue(label: "history.flush", qos: .utility)
     private let merging = DispatchQueue(label: "history.merge", qos: .background)
-    private let cancellation = HistoryCancellation()
+    private let flushEnded = DispatchSemaphore(value: 0)
     private let logger: Logger
 
     init(_ logger: Logger) { self.logger = logger }
@@ -52,12 +57,11 @@ final class HistoryUpkeep: Sendable {
 
     /// Called between two batches, after the commit.
     func turn(_ engine: Engine) {
-        let (flushed, merged, failedMerge) = shared.withLock { shared in
-            let taken = (shared.flushed, shared.merged, shared.failedMerge)
-            (shared.flushed, shared.merged, shared.failedMerge) = (nil, nil, nil)
-            return taken
+        let (flushed, merged, swept, giveUp) = shared.withLock { shared in
+            defer { (shared.flushed, shared.merged, shared.swept, shared.giveUp) = (nil, nil, nil, nil) }
+            return (shared.flushed, shared.merged, shared.swept, shared.giveUp)
         }
-        if let failedMerge { engine.abandon(failedMerge) }
+        giveUp?(engine)
         if let flushed {
             finish {
                 try engine.finish(flushed)
@@ -72,32 +76,71 @@ final class HistoryUpkeep: Sendable {
                 $0.merged = merged
             }
         }
+        if let swept {
+            finish {
+                try engine.finish(swept)
+            } again: {
+                $0.swept = swept
+            }
+        }
         guard engine.settings.historyDirectory != nil else { return }
-        let (mayFlush, mayMerge, mayLook, generation) = shared.withLock { shared in
+        let (mayFlush, mayMerge, mayLook, generation, cancellation) = shared.withLock { shared in
             defer { shared.hasLookedAround = true }
             return (
                 !shared.isFlushing, !shared.isMerging && shared.looksForMerges, !shared.hasLookedAround,
-                shared.generation
+                shared.generation, shared.cancellation
             )
         }
         if mayLook {
             // Damage is better found now than when somebody asks.
             let verification = engine.history.verification
-            merging.async { [cancellation] in verification.run(cancellation) }
+            merging.async { verification.run(cancellation) }
         }
         if mayFlush, let flush = engine.beginHistoryFlush() {
             shared.withLock { $0.isFlushing = true }
-            flushing.async { [self] in run(flush, generation) }
+            flushing.async { [self] in run(flush, generation, cancellation) }
         }
         if mayMerge {
             if let merge = engine.beginHistoryMerge() {
                 shared.withLock { $0.isMerging = true }
-                merging.async { [self] in run(merge, generation) }
+                merging.async { [self] in run(merge, generation, cancellation) }
             } else {
                 shared.withLock { $0.looksForMerges = false }
             }
         }
+        if engine.history.needsCleaning { clean(engine, generation, cancellation) }
     }
+
+    /// Does the next step of taking deleted people out of the files.
+    private func clean(_ engine: Engine, _ generation: Int, _ cancellation: HistoryCancellation) {
+        let isIdle = shared.withLock {
+            !$0.isFlushing && !$0.isMerging && !$0.looksForMerges && $0.nextCleaning <= .now
+        }
+        guard isIdle, let cleaning = engine.beginHistoryCleaning() else { return }
+        switch cleaning {
+        case .flush(let flush):
+            shared.withLock { $0.isFlushing = true }
+            flushing.async { [self] in run(flush, generation, cancellation) }
+        case .rewrite(let merge):
+            shared.withLock { $0.isMerging = true }
+            merging.async { [self] in run(merge, generation, cancellation) }
+        case .sweep(let sweep):
+            shared.withLock {
+                $0.isMerging = true
+                $0.nextCleaning = .now + HistoryUpkeep.cleaningInterval
+            }
+            merging.async { [self] in
+                merge(generation, cancellation) {
+                    let swept = try sweep.run(cancellation)
+                    return { $0.swept = swept }
+                } giveUp: {
+                    $0.abandon(sweep)
+                }
+            }
+        }
+    }
+
+    private static let cleaningInterval = Duration.seconds(600)
 
     private func finish(_ body: () throws -> Void, again: (inout Shared) -> Void) {
         do {
@@ -112,7 +155,8 @@ final class HistoryUpkeep: Sendable {
         }
     }
 
-    private func run(_ flush: HistoryFlush, _ generation: Int) {
+    private func run(_ flush: HistoryFlush, _ generation: Int, _ cancellation: HistoryCancellation) {
+        defer { flushEnded.signal() }
         guard shared.withLock({ $0.generation == generation }), !cancellation.isCancelled else { return }
         do {
             let result = try flush.run()
@@ -125,27 +169,41 @@ final class HistoryUpkeep: Sendable {
         } catch {
             note("\(error)")
             // The rows stay readable in memory until the disk takes them.
-            flushing.asyncAfter(deadline: .now() + 5) { [weak self] in self?.run(flush, generation) }
+            flushing.asyncAfter(deadline: .now() + 5) { [weak self] in self?.run(flush, generation, cancellation) }
         }
     }
 
-    private func run(_ merge: HistoryMerge, _ generation: Int) {
+    private func run(_ merge: HistoryMerge, _ generation: Int, _ cancellation: HistoryCancellation) {
+        self.merge(generation, cancellation) {
+            let merged = try merge.run(cancellation)
+            return { $0.merged = merged }
+        } giveUp: {
+            $0.abandon(merge)
+        }
+    }
+
+    /// Runs something that takes the place of a merge.
+    private func merge(
+        _ generation: Int, _ cancellation: HistoryCancellation, _ body: () throws -> (inout Shared) -> Void,
+        giveUp: @escaping @Sendable (Engine) -> Void
+    ) {
         guard shared.withLock({ $0.generation == generation }), !cancellation.isCancelled else { return }
         do {
-            let result = try merge.run(cancellation)
+            let store = try body()
             shared.withLock {
                 guard $0.generation == generation else { return }
-                $0.merged = result
+                store(&$0)
                 $0.isMerging = false
             }
         } catch {
             if !cancellation.isCancelled { note("\(error)") }
             shared.withLock {
                 guard $0.generation == generation else { return }
-                $0.failedMerge = merge
+                $0.giveUp = giveUp
                 $0.isMerging = false
                 // Tried again after the next flush.
                 $0.looksForMerges = false
+                $0.nextCleaning = .now + .seconds(60)
             }
         }
     }
@@ -169,10 +227,21 @@ final class HistoryUpkeep: Sendable {
         }
     }
 
+    /// The engine was opened without a history, because too much must be read.
+    func expectRebuild(_ problem: String, records: Int64) {
+        shared.withLock {
+            $0.state.phase = .rebuilding
+            $0.state.problem = problem
+            ($0.state.done, $0.state.total) = (0, records)
+        }
+    }
+
     func beginRebuild(_ problem: String) {
-        logger.error("the history is damaged: rebuilding it from the Log", metadata: ["problem": "\(problem)"])
+        logger.warning("the history is read from the Log", metadata: ["problem": "\(problem)"])
         shared.withLock {
             $0.generation += 1
+            $0.cancellation.cancel()
+            $0.cancellation = HistoryCancellation()
             $0.state.phase = .rebuilding
             $0.state.problem = problem
             $0.state.rebuilds += 1
@@ -188,18 +257,38 @@ final class HistoryUpkeep: Sendable {
         shared.withLock {
             $0.state.phase = .ready
             // What was under way was about files that are gone.
-            ($0.flushed, $0.merged, $0.failedMerge) = (nil, nil, nil)
+            ($0.flushed, $0.merged, $0.swept, $0.giveUp) = (nil, nil, nil, nil)
             ($0.isFlushing, $0.isMerging, $0.looksForMerges) = (false, false, true)
             $0.state.writeFailure = nil
         }
-        logger.notice("the history was rebuilt")
+        logger.notice("the history is complete")
     }
 
     /// Ends for good: what is being merged is given up, what is being flushed comes to its end.
     func stop() {
-        cancellation.cancel()
+        shared.withLock { $0.cancellation.cancel() }
         drain()
     }
+
+    /// Takes over what was written, and writes the rest. After `stop`, with nobody else at the engine.
+    func close(_ engine: Engine) {
+        let (flushed, merged, swept) = shared.withLock { shared in
+            defer { (shared.flushed, shared.merged, shared.swept) = (nil, nil, nil) }
+            return (shared.flushed, shared.merged, shared.swept)
+        }
+        do {
+            if let flushed { try engine.finish(flushed) }
+            if let merged { try engine.finish(merged) }
+            if let swept { try engine.finish(swept) }
+            if let flush = engine.beginHistoryFlush(always: true) { try engine.finish(flush.run()) }
+        } catch {
+            // Nothing is lost: the next start reads it from the Log.
+            note("\(error)")
+        }
+    }
+
+    /// Waits until a flush has come to an end, well or not, but not long.
+    func awaitFlush() { _ = flushEnded.wait(timeout: .now() + .milliseconds(100)) }
 
     /// Waits until nothing is being written.
     func drain() {

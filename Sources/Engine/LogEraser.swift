@@ -20,10 +20,10 @@ public struct LogEraser: Sendable {
 
     /// Carries out what is open now, one order after the other.
     public func eraseOpen() async {
-        for regulation in engine.read({ $0.openRegulations }) {
+        for regulation in engine.readState({ $0.openRegulations }) {
             do {
                 // Whoever comes back under the id is told to destinations anew.
-                for destinationID in engine.read({ $0.destinations }).keys {
+                for destinationID in engine.readState({ $0.destinations }).keys {
                     try engine.store.forgetAcknowledgedValues(
                         destinationID: destinationID, externalIDs: regulation.userIDs.map { "external_id:\($0)" })
                 }

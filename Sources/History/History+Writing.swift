@@ -72,9 +72,12 @@ extension History {
     /// once for everybody go when History is rebuilt.
     public func remove(_ profile: ProfileOrdinal) {
         unions.forget(profile)
+        forgetMemo()
+        var hadFreshRows = false
         if profile.rawValue < profiles.count {
             let index = profiles[Int(profile.rawValue)]
             profiles[Int(profile.rawValue)] = ProfileIndex()
+            hadFreshRows = !index.events.isEmpty || !index.traits.isEmpty
             for entry in index.events {
                 events.tables[Int(ProfileIndex.table(entry))].scrub(row: ProfileIndex.row(entry))
             }
@@ -82,7 +85,7 @@ extension History {
                 traits.tables[Int(ProfileIndex.table(entry))].scrub(row: ProfileIndex.row(entry))
             }
         }
-        removeOlder(profile.rawValue)
+        removeOlder(profile.rawValue, hadFreshRows: hadFreshRows)
     }
 
     /// Writes below a root of a row. Where an object has a name twice, everything below the root is written again from a
@@ -123,10 +126,11 @@ extension History {
     ) -> Table.Row {
         while profiles.count <= Int(profile.rawValue) { profiles.append(ProfileIndex()) }
         freshRows += 1
+        forgetMemo()
         return table.append(
             Table.Envelope(
                 timestamp: placedAt.milliseconds, receivedAt: call.receivedAt.milliseconds, offset: offset,
-                profile: profile, kind: call.kind, source: store.intern(call.sourceID),
+                profile: profile, kind: call.kind, source: store.values.strings.intern(call.sourceID),
                 messageID: store.reference(messageID: call.messageID, offset: offset)))
     }
 

@@ -19,6 +19,7 @@ public final class History {
     /// By ordinal; may be shorter than the number of profiles.
     var profiles: [ProfileIndex] = []
     var unions = RowUnions()
+    private var memo = RowMemo()
     /// The same of the rows that are being written.
     var frozenProfiles: [ProfileIndex] = []
     /// Rows that are neither on disk nor on their way.
@@ -65,7 +66,16 @@ public final class History {
         if profile.count == 1, table.isInMemoryOnly, let only = profile.first {
             return RowSequence(table, number: table.number, entries: History.entries(of: only, table, in: profiles))
         }
-        if let union = unions.rows(of: profile, in: table) { return union }
+        if let known = memo.rows(of: profile, in: table) { return known }
+        let rows = unions.rows(of: profile, in: table) ?? gather(table, of: profile)
+        memo.keep(rows, of: profile)
+        return rows
+    }
+
+    /// Before rows are added or move.
+    func forgetMemo() { memo.forget() }
+
+    private func gather(_ table: Table, of profile: [ProfileOrdinal]) -> RowSequence {
         var parts: [RowPart] = []
         for ordinal in profile {
             for (number, run) in table.runs.enumerated() {

@@ -52,3 +52,35 @@ struct RowUnions {
         rowCount = 0
     }
 }
+
+/// What was asked last: all that one event wakes asks for the same rows of the same profile.
+struct RowMemo {
+    private static let places = 8
+
+    private var profile: [ProfileOrdinal] = []
+    private var sequences: [RowSequence?] = []
+
+    private static func place(_ table: Table) -> Int {
+        Int(table.number) << 1 & (places - 1) | (table.isTrait ? 1 : 0)
+    }
+
+    func rows(of profile: [ProfileOrdinal], in table: Table) -> RowSequence? {
+        guard !sequences.isEmpty, self.profile == profile, let rows = sequences[RowMemo.place(table)],
+            rows.table === table
+        else { return nil }
+        return rows
+    }
+
+    mutating func keep(_ rows: RowSequence, of profile: [ProfileOrdinal]) {
+        if sequences.isEmpty || self.profile != profile {
+            self.profile = profile
+            sequences.removeAll(keepingCapacity: true)
+            for _ in 0..<RowMemo.places { sequences.append(nil) }
+        }
+        sequences[RowMemo.place(rows.table)] = rows
+    }
+
+    mutating func forget() {
+        if !sequences.isEmpty { sequences.removeAll(keepingCapacity: true) }
+    }
+}

@@ -22,7 +22,10 @@ struct StringPool {
     mutating func intern(_ text: UnsafeBufferPointer<UInt8>) -> UInt32 {
         let hash = high(text)
         if let place = fresh.find(text, hash: hash) { return first + place }
-        if first > 0, let code = findOlder(text, hash: hash) { return code }
+        if first > 0, let code = findOlder(text, hash: hash) {
+            if isTracking { revived.insert(code) }
+            return code
+        }
         precondition(count < Int(UInt32.max) - 3, "more than four thousand million distinct texts")
         return first + fresh.append(text, hash: hash)
     }
@@ -78,6 +81,22 @@ struct StringPool {
             return segment.withBytes(Int(code - segment.first), body)
         }
         return body(UnsafeBufferPointer(start: nil, count: 0))
+    }
+
+    // MARK: Tracking
+
+    /// Older texts that were given to new values since `beginTracking`.
+    private(set) var revived: Set<UInt32> = []
+    private var isTracking = false
+
+    mutating func beginTracking() {
+        isTracking = true
+        revived = []
+    }
+
+    mutating func endTracking() {
+        isTracking = false
+        revived = []
     }
 
     // MARK: Layers

@@ -65,6 +65,9 @@ public final class Table {
     @inline(__always)
     private static func local(_ row: Row) -> Int { row & 0xFFFF_FFFF }
 
+    /// The codes of the sources of fresh rows.
+    var freshSources: Set<UInt32> { Set(sources) }
+
     var isInMemoryOnly: Bool { runs.isEmpty && frozen == nil }
     var freshCount: Int { timestamps.count }
     /// Rows in all places, also those that count no more.

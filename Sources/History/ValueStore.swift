@@ -4,12 +4,19 @@ public import JSON
 public final class ValueStore {
     @usableFromInline var values = Values()
     private(set) var messageIDs = MessageIDs()
+    /// Codes that others keep.
+    private(set) var pinned: Set<UInt32> = []
     private var lastMessage: (id: String, offset: Int64, reference: UInt64)?
 
     init() {}
 
     /// The code of a text, given now if no value has it yet: literals can be resolved before their values come.
-    public func intern(_ text: String) -> UInt32 { values.strings.intern(text) }
+    /// Whoever asks may keep the code, so the text stays as long as this store lives.
+    public func intern(_ text: String) -> UInt32 {
+        let code = values.strings.intern(text)
+        pinned.insert(code)
+        return code
+    }
 
     /// The text of a code.
     public func text(_ code: UInt32) -> String { values.strings.string(code) }

@@ -53,6 +53,7 @@ struct DemoCommand: AsyncParsableCommand {
         logger.logLevel = .warning
 
         var options = ServerOptions()
+        options.waitsForHistory = true
         options.host = host
         options.port = port
         options.dataDirectory = dataDirectory + "/muster"

@@ -26,6 +26,8 @@ struct ServerOptions: Sendable {
     var adminPassword: String?
     /// Lets tests move time over HTTP.
     var allowsTestClock = false
+    /// Whether nothing is served before the history is complete, however long that takes.
+    var waitsForHistory = false
     /// Whether SIGTERM and SIGINT end the server.
     var handlesSignals = true
 }
@@ -73,6 +75,7 @@ struct Server {
         store = try StateStore(path: directory.appendingPathComponent("state.sqlite").path)
         let progress = ProgressLine(what: "history", unit: "records")
         var configuration = EngineService.Configuration()
+        if options.waitsForHistory { configuration.recordsReadAtOpening = .max }
         let environment = ProcessInfo.processInfo.environment
         if environment["MUSTER_HISTORY"] == "disk" {
             configuration.engine.historyDirectory = directory.appendingPathComponent("history").path
@@ -88,7 +91,7 @@ struct Server {
         delivery = DeliveryService(
             store: store, clock: clock, client: client, adapters: [BrazeDestination.self, WebhookDestination.self],
             facts: { [engine] id in
-                engine.read { $0.computation(id: id) }.map {
+                engine.readState { $0.computation(id: id) }.map {
                     ComputationFacts(members: $0.size, createdAt: $0.definition.createdAt)
                 }
             },
@@ -115,7 +118,7 @@ struct Server {
     private func connect() {
         let (engine, delivery, sources, journal, erasure) = (engine, delivery, sources, journal, erasure)
         let publish: @Sendable () -> Void = {
-            let (current, destinations, suppressed) = engine.read { engine in
+            let (current, destinations, suppressed) = engine.readState { engine in
                 (
                     Array(engine.sources.values), engine.destinations.values.sorted { $0.id < $1.id },
                     engine.suppressedUserIDs

@@ -14,12 +14,27 @@ import Testing
         let history = try History(directory: directory)
         for (number, deed) in log.enumerated() {
             deed.apply(to: history)
-            if number == 25 || number == 50 { try history.flush(position: Int64(number + 1)) }
+            if number == 25 || number == 50 { try history.flush(position: Int64(number + 1), ids: ids(to: number + 1)) }
             if number == 55 { try history.merge(everything: true) }
         }
         history.remove(ProfileOrdinal(4))
         try history.flush(position: Int64(log.count))
-        return history.picture()
+        return answers(history)
+    }
+
+    /// Ids of the deeds so far, in the files one way or another.
+    private func ids(to end: Int) -> [SeenID] {
+        (0..<end).map { number in
+            let hash = UInt64(number) &* 0x9E37_79B9_7F4A_7C15
+            return SeenID(high: hash, low: ~hash, receivedAt: Int64(number))
+        }
+    }
+
+    private func answers(_ history: History) -> [String] {
+        let found = ids(to: 100).map { id in
+            history.seenIDs.reversed().lazy.compactMap { $0.find(high: id.high, low: id.low) }.first
+        }
+        return history.picture() + found.map { "seen \(String(describing: $0))" }
     }
 
     @Test func `Corrupted files are found out before an answer leaves`() throws {
@@ -31,7 +46,7 @@ import Testing
         let expected = try installation(&random, directory.path)
         let files = directory.files
         let names = files.keys.sorted()
-        #expect(names.count == 5)
+        #expect(names.count == 6)
         var found = (opening: 0, reading: 0, verifying: 0)
         for number in 0..<count {
             let name = random.pick(names)
@@ -45,11 +60,11 @@ import Testing
             }
             if history.storedPosition == 0 {
                 // Without a manifest there is nothing: everything comes from the Log.
-                #expect(history.picture().count == 1 && name == Manifest.name)
+                #expect(history.picture().count == 1 && history.seenIDs.isEmpty && name == Manifest.name)
                 found.opening += 1
                 continue
             }
-            let answers = history.picture()
+            let answers = answers(history)
             if history.damage != nil {
                 found.reading += 1
                 continue
@@ -63,7 +78,7 @@ import Testing
         #expect(found.opening > 0 && found.reading > 0)
         // The directory as it was opens as before.
         try directory.replace(with: files)
-        #expect(try History(directory: directory.path).picture() == expected)
+        #expect(try answers(History(directory: directory.path)) == expected)
     }
 
     private func corrupt(_ files: inout [String: Data], _ name: String, _ random: inout SeededRandom) -> String {
@@ -131,7 +146,7 @@ import Testing
             if number % 80 == 79 {
                 try history.merge(everything: true)
             } else {
-                try history.flush(position: Int64(number + 1))
+                try history.flush(position: Int64(number + 1), ids: ids(to: number + 1))
             }
             let after = directory.files
             let new = after.keys.filter { before[$0] == nil && $0 != Manifest.name }.sorted()
@@ -158,6 +173,11 @@ import Testing
                 try directory.replace(with: state)
                 let reopened = try History(directory: directory.path)
                 for deed in log[Int(reopened.storedPosition)...] { deed.apply(to: reopened) }
+                let seen = reopened.seenIDs
+                #expect(
+                    ids(to: Int(reopened.storedPosition)).allSatisfy { id in
+                        seen.contains { $0.find(high: id.high, low: id.low) == id.receivedAt }
+                    })
                 #expect(reopened.picture() == expected, "after deed \(number), \(reached) of \(new.count) files")
                 reopened.verify()
                 #expect(reopened.damage == nil)

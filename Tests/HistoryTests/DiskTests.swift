@@ -36,9 +36,16 @@ extension History {
         return history
     }
 
-    func flush(position: Int64) throws {
-        guard let flush = beginFlush(position: position) else { return }
+    func flush(position: Int64, ids: [SeenID] = []) throws {
+        guard let flush = beginFlush(position: position, ids: ids) else { return }
         try finish(flush.run())
+    }
+
+    /// Takes removed profiles out of the files; the last step may find that it has to be done again.
+    func clean(position: Int64) throws {
+        if needsFlushBeforeCleaning { try flush(position: position) }
+        while let rewrite = beginRewrite() { try finish(rewrite.run()) }
+        if let sweep = beginTextSweep() { try finish(sweep.run()) }
     }
 
     func merge(everything: Bool = false) throws {
@@ -94,6 +101,17 @@ extension History {
                     let position = history.storedPosition
                     for deed in log[Int(position)..<next] { deed.apply(to: history) }
                 }
+            case 9 where removals && flush == nil && merge == nil && random.chance(50):
+                try history.clean(position: Int64(next))
+                // A sweep under way while rows come that may need what it drops.
+                if random.chance(50), history.needsCleaning || next < log.count, let sweep = history.beginTextSweep() {
+                    for _ in 0..<random.below(9) where next < log.count {
+                        log[next].apply(to: history)
+                        next += 1
+                    }
+                    if random.chance(50) { try history.flush(position: Int64(next)) }
+                    try history.finish(sweep.run())
+                }
             default:
                 rounds += 1
                 let plain = History.replaying(log[..<next])
@@ -105,6 +123,8 @@ extension History {
         if let merge { try history.finish(merge.run()) }
         if let flush { try history.finish(flush.run()) }
         try history.flush(position: Int64(next))
+        try history.clean(position: Int64(next))
+        #expect(!history.needsCleaning)
         try history.merge(everything: true)
         let plain = History.replaying(log)
         #expect(difference(history.picture(samples: !removals), plain.picture(samples: !removals)) == [])
@@ -124,6 +144,123 @@ extension History {
             case .remove(_, let line, _): "- \(line)"
             }
         }
+    }
+
+    @Test func `Message ids are found in all files, the last receipt first, until they are too old`() throws {
+        let seed: UInt64 = 77
+        var random = SeededRandom(seed: seed)
+        let directory = try TestDirectory()
+        var history = try History(directory: directory.path)
+        var latest: [SeenID: Int64] = [:]
+        func key(_ id: SeenID) -> SeenID { SeenID(high: id.high, low: id.low, receivedAt: 0) }
+        for round in 0..<40 as Range<Int64> {
+            var batch: [SeenID] = []
+            for number in 0..<Int64(random.below(400)) {
+                let old = random.chance(20) ? latest.keys.min { $0.low < $1.low } : nil
+                let id = SeenID(
+                    high: old?.high ?? (random.chance(10) ? 7 : random.next()), low: old?.low ?? random.next(),
+                    receivedAt: round * 1000 + number)
+                batch.append(id)
+                latest[key(id)] = id.receivedAt
+            }
+            try history.flush(position: round + 1, ids: batch)
+            if random.chance(30), let merge = history.beginMerge(unit: 50) { try history.finish(merge.run()) }
+            if random.chance(20) { history = try History(directory: directory.path) }
+            for (id, receivedAt) in latest {
+                let found = history.seenIDs.reversed().lazy.compactMap { $0.find(high: id.high, low: id.low) }.first
+                #expect(found == receivedAt, "seed \(seed), round \(round)")
+            }
+            #expect(history.seenIDs.allSatisfy { $0.find(high: random.next(), low: 1) == nil })
+        }
+        if let merge = history.beginMerge(unit: 50, everything: true, idsSince: 30_000) {
+            try history.finish(merge.run())
+        }
+        history = try History(directory: directory.path)
+        #expect(history.seenIDs.count == 1)
+        #expect(history.seenIDs.first?.count == latest.values.count { $0 >= 30_000 })
+        if let merge = history.beginMerge(unit: 50, everything: true, idsSince: 90_000) {
+            try history.finish(merge.run())
+        }
+        try history.flush(position: 50, ids: [SeenID(high: 1, low: 1, receivedAt: 100_000)])
+        if let merge = history.beginMerge(unit: 50, everything: true, idsSince: 90_000) {
+            try history.finish(merge.run())
+        }
+        #expect(history.seenIDs.map(\.count) == [1])
+        history.verify()
+        #expect(history.damage == nil)
+    }
+
+    private func track(_ history: History, _ properties: JSONValue, of profile: UInt32, _ offset: Int64) {
+        let call = Call(
+            kind: .track, sourceID: "web", messageID: "m\(offset)", event: "A",
+            timestamp: Instant(milliseconds: offset),
+            receivedAt: Instant(milliseconds: offset), body: [])
+        _ = history.insertEvent(
+            call, body: ["properties": properties], offset: offset, profile: ProfileOrdinal(profile))
+    }
+
+    private func occurs(_ text: String, in directory: TestDirectory) -> [String] {
+        directory.files.filter { $0.value.range(of: Data(text.utf8)) != nil }.map(\.key)
+    }
+
+    @Test func `Nothing of a removed profile is left in any file, and what others share stays`() throws {
+        let directory = try TestDirectory()
+        var history = try History(directory: directory.path)
+        for number in 0..<60 as Range<Int64> {
+            track(
+                history,
+                [
+                    "own": .string("secret \(number)"), "shared": "everybody", "list": [.string("inner \(number)")],
+                    "exact": try JSONValue(parsing: Array("0.12345678901234567890\(number)".utf8)),
+                ],
+                of: UInt32(number % 3), number)
+            if number % 20 == 19 { try history.flush(position: number + 1, ids: []) }
+        }
+        track(history, ["own": "secret fresh", "shared": "everybody"], of: 1, 60)
+        #expect(!occurs("secret 40", in: directory).isEmpty && !occurs("inner 40", in: directory).isEmpty)
+        let pinned = history.store.intern("secret 43")
+        history.remove(ProfileOrdinal(1))
+        history.storeRemovals()
+        #expect(try Manifest.read(in: directory.path).holdsRemoved)
+        try history.clean(position: 61)
+        #expect(!history.needsCleaning)
+        for secret in ["secret 40", "inner 40", "0.1234567890123456789040", "secret fresh"] {
+            #expect(occurs(secret, in: directory) == [], "\(secret)")
+        }
+        #expect(!occurs("secret 41", in: directory).isEmpty && !occurs("inner 41", in: directory).isEmpty)
+        #expect(history.store.text(pinned) == "secret 43", "a query may know it by its code")
+        let picture = history.picture(samples: false)
+        history = try History(directory: directory.path)
+        #expect(history.picture(samples: false) == picture)
+        // What comes again gets a code of its own, also after the segments were merged.
+        track(history, ["own": "secret 40"], of: 0, 61)
+        try history.flush(position: 62)
+        try history.merge(everything: true)
+        history = try History(directory: directory.path)
+        #expect(history.picture(samples: false).contains { $0.contains("secret 40") })
+        let code = history.store.intern("secret 40")
+        #expect(history.store.text(code) == "secret 40")
+        history.verify()
+        #expect(history.damage == nil)
+    }
+
+    @Test func `A text that comes again while it is being dropped is kept`() throws {
+        let directory = try TestDirectory()
+        let history = try History(directory: directory.path)
+        track(history, ["own": "once"], of: 0, 0)
+        track(history, ["own": "other"], of: 1, 1)
+        try history.flush(position: 2)
+        history.remove(ProfileOrdinal(0))
+        while let rewrite = history.beginRewrite() { try history.finish(rewrite.run()) }
+        let sweep = try #require(history.beginTextSweep())
+        let swept = try sweep.run()
+        track(history, ["own": "once"], of: 1, 2)
+        try history.finish(swept)
+        #expect(history.needsCleaning)
+        try history.clean(position: 3)
+        #expect(history.picture().contains { $0.contains("once") })
+        try history.flush(position: 3)
+        #expect(try History(directory: directory.path).picture() == history.picture())
     }
 
     @Test func `Every form of column gives its cells back`() throws {

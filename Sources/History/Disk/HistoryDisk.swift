@@ -5,10 +5,16 @@ struct HistoryDisk {
     var manifest: Manifest
     var isFlushing = false
     var isMerging = false
+    /// Whether the manifest in memory knows of removals that the one on disk does not.
+    var hasUnwrittenRemovals = false
+    /// Whether profiles were removed since the last flush was begun.
+    var hasFreshRemovals = false
     /// What the manifest will say of everything but files when the frozen rows are on disk.
     var frozen: HistoryMetadata?
     /// Rows on disk, removed ones included, by file.
     var rowCounts: [Int: Int] = [:]
+    /// The ids of `manifest.ids`.
+    var ids: [IDSegment] = []
 }
 
 /// What can be told about the files of a History.
@@ -48,6 +54,7 @@ extension History {
         var live: Set<String> = [Manifest.name]
         for file in manifest.texts { live.insert("\(file.number).texts") }
         for file in manifest.runs { live.insert("\(file.number).runs") }
+        for file in manifest.ids { live.insert("\(file.number).ids") }
         for name in names where !live.contains(name) { HistoryFile.remove("\(directory)/\(name)") }
         self.disk = disk
     }
@@ -75,6 +82,12 @@ extension History {
         (self.events, self.traits) = (events, traits)
         (tooOld, movedToReceipt, unreadable) = (metadata.tooOld, metadata.movedToReceipt, metadata.unreadable)
         storedBound = metadata.profileBound
+        for file in manifest.ids {
+            disk.ids.append(
+                try IDSegment(
+                    Manifest.path(file.number, .ids, in: disk.directory), checksum: file.checksum,
+                    lineage: manifest.lineage, report))
+        }
         for file in manifest.runs {
             let runs = try RunFile.open(
                 Manifest.path(file.number, .runs, in: disk.directory), number: file.number, checksum: file.checksum,
@@ -111,6 +124,9 @@ extension History {
     /// What was given with that position.
     public var storedMark: UInt64 { disk?.manifest.metadata.mark ?? 0 }
 
+    /// Message ids of the calls before that position that took effect, as they were given; oldest first.
+    public var seenIDs: [IDSegment] { disk?.ids ?? [] }
+
     /// Rows that a flush would write.
     public var freshRowCount: Int { freshRows }
 
@@ -127,6 +143,7 @@ extension History {
     /// Looks at every byte of every file now; `damage` tells.
     public func verify() {
         for segment in store.values.strings.segments where !segment.verify() { return }
+        for segment in seenIDs where !segment.verify() { return }
         for table in events.tables + traits.tables {
             for run in table.runs where !run.verify() { return }
         }
@@ -135,7 +152,7 @@ extension History {
     /// Everything that is on disk, to be looked at from another thread.
     public var verification: HistoryVerification {
         HistoryVerification(
-            texts: store.values.strings.segments, runs: (events.tables + traits.tables).flatMap(\.runs))
+            texts: store.values.strings.segments, ids: seenIDs, runs: (events.tables + traits.tables).flatMap(\.runs))
     }
 
     // MARK: Flush
@@ -143,10 +160,12 @@ extension History {
     /// Sets the fresh rows apart, to be written by `job.run()` on any thread while this History goes on; give the result
     /// to `finish`. Call it where everything before `position` is inserted and nothing else.
     ///
-    /// `nil` while another flush goes on, or without files or rows.
-    /// - Parameter mark: Any number by which the Log up to there can be known again.
-    public func beginFlush(position: Int64, mark: UInt64 = 0) -> HistoryFlush? {
-        guard var disk, !disk.isFlushing, freshRows > 0 else { return nil }
+    /// `nil` while another flush goes on, or without files or anything to write.
+    /// - Parameters:
+    ///   - mark: Any number by which the Log up to there can be known again.
+    ///   - ids: Of the calls since the last flush that took effect.
+    public func beginFlush(position: Int64, mark: UInt64 = 0, ids: [SeenID] = []) -> HistoryFlush? {
+        guard var disk, !disk.isFlushing, freshRows > 0 || !ids.isEmpty else { return nil }
         var metadata = HistoryMetadata(position: position, mark: mark)
         metadata.profileBound = profileBound
         (metadata.tooOld, metadata.movedToReceipt, metadata.unreadable) = (tooOld, movedToReceipt, unreadable)
@@ -155,6 +174,7 @@ extension History {
         let tables = events.tables + traits.tables
         for table in tables { table.freeze() }
         unions.forgetAll()
+        forgetMemo()
         frozenProfiles = profiles
         profiles = []
         freshRows = 0
@@ -162,13 +182,15 @@ extension History {
         store.dropMessageIDs()
         disk.frozen = metadata
         disk.isFlushing = true
+        disk.hasFreshRemovals = false
         let flush = HistoryFlush(
             directory: disk.directory, lineage: disk.manifest.lineage,
             textFile: store.values.strings.frozen == nil ? nil : disk.manifest.nextFile,
-            runFile: disk.manifest.nextFile + 1, texts: store.values.strings.frozen,
+            runFile: disk.manifest.nextFile + 1, idFile: disk.manifest.nextFile + 2,
+            texts: store.values.strings.frozen, ids: ids,
             batches: tables.compactMap { table in table.frozen.map { (table.isTrait, table.number, $0) } },
             report: report)
-        disk.manifest.nextFile += 2
+        disk.manifest.nextFile += 3
         self.disk = disk
         return flush
     }
@@ -184,6 +206,10 @@ extension History {
             disk.manifest.runs.append(file)
             disk.rowCounts[file.number] = flushed.runs.reduce(0) { $0 + $1.rowCount }
         }
+        if let ids = flushed.ids {
+            disk.manifest.ids.append(ids.file)
+            disk.ids.append(ids.segment)
+        }
         disk.manifest.metadata = metadata
         disk.frozen = nil
         disk.isFlushing = false
@@ -194,6 +220,7 @@ extension History {
         }
         for table in events.tables + traits.tables { table.thaw() }
         unions.forgetAll()
+        forgetMemo()
         frozenProfiles = []
         storedBound = max(storedBound, metadata.profileBound)
         store.values.strings.thaw(
@@ -203,13 +230,15 @@ extension History {
 
     // MARK: Removal
 
-    /// Marks what a profile has on disk, and tells the manifest.
-    func removeOlder(_ profile: UInt32) {
+    /// Marks what a profile has on disk; the manifest is told by `storeRemovals`.
+    func removeOlder(_ profile: UInt32, hadFreshRows: Bool) {
         guard var disk else { return }
+        var hadRows = hadFreshRows
         var files: Set<Int> = []
         for table in events.tables + traits.tables where !table.isInMemoryOnly {
             for run in table.runs where !run.rows(of: profile).isEmpty { files.insert(run.file) }
             let (cells, stored, frozen) = table.removeOlder(profile)
+            if stored + frozen > 0 { hadRows = true }
             disk.frozen?.forget(cells, rows: stored + frozen, isTrait: table.isTrait, table: Int(table.number))
             disk.manifest.metadata.forget(
                 cells.filter(\.isStored), rows: stored, isTrait: table.isTrait, table: Int(table.number))
@@ -218,22 +247,38 @@ extension History {
             let old = Set(disk.manifest.runs[index].removed)
             disk.manifest.runs[index].removed = old.union([profile]).sorted()
         }
+        if hadRows {
+            // Fresh rows had texts, too.
+            disk.hasFreshRemovals = true
+            disk.hasUnwrittenRemovals = true
+            disk.manifest.holdsRemoved = true
+        }
         self.disk = disk
-        guard !files.isEmpty else { return }
+    }
+
+    /// Makes removals durable. Call it once it is certain that the profiles stay removed; flushes and merges that are
+    /// finished do the same.
+    public func storeRemovals() {
+        guard var disk, disk.hasUnwrittenRemovals else { return }
         do { try disk.manifest.write(in: disk.directory) } catch {
+            // Who is not here any more must not come back.
             report.report("a removal could not be noted: \(error)")
         }
+        disk.hasUnwrittenRemovals = false
+        self.disk = disk
     }
 }
 
 /// A look at everything that is on disk.
 public struct HistoryVerification: Sendable {
     let texts: [TextSegment]
+    let ids: [IDSegment]
     let runs: [Run]
 
     /// Reads it all. What is wrong is told by the `damage` of the History.
     public func run(_ cancellation: HistoryCancellation? = nil) {
         for segment in texts where cancellation?.isCancelled != true { _ = segment.verify() }
+        for segment in ids where cancellation?.isCancelled != true { _ = segment.verify() }
         for run in runs where cancellation?.isCancelled != true { _ = run.verify() }
     }
 }
@@ -244,13 +289,16 @@ public struct HistoryFlush: Sendable {
     let lineage: UInt64
     let textFile: Int?
     let runFile: Int
+    let idFile: Int
     let texts: FrozenTexts?
+    let ids: [SeenID]
     let batches: [(isTrait: Bool, table: UInt32, batch: RowBatch)]
     let report: DamageReport
 
     /// What was written; not in force until the History has finished it.
     public struct Result: Sendable {
         let texts: (file: Manifest.File, segment: TextSegment)?
+        let ids: (file: Manifest.File, segment: IDSegment)?
         let runFile: Manifest.File?
         let runs: [Run]
     }
@@ -266,6 +314,13 @@ public struct HistoryFlush: Sendable {
             let segment = try TextSegment(path, checksum: checksum, lineage: lineage, report)
             written = (Manifest.File(number: textFile, checksum: checksum), segment)
         }
+        var writtenIDs: (file: Manifest.File, segment: IDSegment)?
+        let idPath = Manifest.path(idFile, .ids, in: directory)
+        if let checksum = try IDSegment.write(ids, to: idPath, lineage: lineage) {
+            let segment = try IDSegment(idPath, checksum: checksum, lineage: lineage, report)
+            writtenIDs = (Manifest.File(number: idFile, checksum: checksum), segment)
+        }
+        guard !batches.isEmpty else { return Result(texts: written, ids: writtenIDs, runFile: nil, runs: []) }
         let path = Manifest.path(runFile, .runs, in: directory)
         let checksum = try RunFile.write(path, lineage: lineage) { sink throws(HistoryFileError) in
             var descriptors: [RunDescriptor] = []
@@ -278,6 +333,6 @@ public struct HistoryFlush: Sendable {
         }
         let runs = try RunFile.open(path, number: runFile, checksum: checksum, lineage: lineage, report)
         return Result(
-            texts: written, runFile: Manifest.File(number: runFile, checksum: checksum), runs: runs)
+            texts: written, ids: writtenIDs, runFile: Manifest.File(number: runFile, checksum: checksum), runs: runs)
     }
 }

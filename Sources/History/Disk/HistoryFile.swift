@@ -27,6 +27,16 @@ enum HistoryFile {
         case runs = 1
         case texts = 2
         case manifest = 3
+        case ids = 4
+
+        var suffix: String {
+            switch self {
+            case .runs: "runs"
+            case .texts: "texts"
+            case .ids: "ids"
+            case .manifest: "manifest"
+            }
+        }
     }
 
     // MARK: Writing

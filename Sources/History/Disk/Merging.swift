@@ -41,19 +41,32 @@ extension History {
     /// - Parameters:
     ///   - unit: Rows that a flush writes.
     ///   - everything: Merge all files into one, whatever their sizes.
-    public func beginMerge(unit: Int, everything: Bool = false) -> HistoryMerge? {
-        guard var disk, !disk.isMerging, report.found == nil else { return nil }
+    ///   - cutoff: Message ids that were received before are dropped; milliseconds.
+    public func beginMerge(unit: Int, everything: Bool = false, idsSince cutoff: Int64 = .min) -> HistoryMerge? {
+        guard let disk, !disk.isMerging, report.found == nil else { return nil }
         let segments = store.values.strings.segments
         let textSizes = segments.map(\.count)
         let runSizes = disk.manifest.runs.map { disk.rowCounts[$0.number] ?? 0 }
         var texts = MergePolicy.pick(textSizes, fanIn: MergePolicy.textFanIn, unit: unit, limit: 1 << 31)
         var runs = MergePolicy.pick(runSizes, fanIn: MergePolicy.runFanIn, unit: unit, limit: 1 << 31)
+        let idSizes = disk.ids.map(\.count)
+        var ids = MergePolicy.pick(idSizes, fanIn: MergePolicy.runFanIn, unit: unit, limit: 1 << 31)
         if everything {
+            ids = disk.ids.count > 1 ? 0..<disk.ids.count : nil
             texts = segments.count > 1 ? 0..<segments.count : nil
             let hasRemoved = disk.manifest.runs.contains { !$0.removed.isEmpty }
             runs = runSizes.count > 1 || hasRemoved ? 0..<runSizes.count : nil
         }
-        guard texts != nil || runs != nil else { return nil }
+        guard texts != nil || runs != nil || ids != nil else { return nil }
+        return beginMerge(texts: texts, runs: runs, ids: ids, idsSince: cutoff)
+    }
+
+    /// Takes neighbours of each kind of file.
+    func beginMerge(
+        texts: Range<Int>?, runs: Range<Int>?, ids: Range<Int>?, idsSince cutoff: Int64
+    ) -> HistoryMerge? {
+        guard var disk else { return nil }
+        let segments = store.values.strings.segments
         let files = runs.map { Array(disk.manifest.runs[$0]) } ?? []
         let numbers = Set(files.map(\.number))
         var inputs: [HistoryMerge.Input] = []
@@ -65,9 +78,12 @@ extension History {
         }
         let merge = HistoryMerge(
             directory: disk.directory, lineage: disk.manifest.lineage, textFile: disk.manifest.nextFile,
-            runFile: disk.manifest.nextFile + 1, texts: texts.map { Array(segments[$0]) } ?? [],
-            oldTexts: texts.map { Array(disk.manifest.texts[$0]) } ?? [], files: files, inputs: inputs, report: report)
-        disk.manifest.nextFile += 2
+            runFile: disk.manifest.nextFile + 1, idFile: disk.manifest.nextFile + 2,
+            texts: texts.map { Array(segments[$0]) } ?? [],
+            oldTexts: texts.map { Array(disk.manifest.texts[$0]) } ?? [],
+            ids: ids.map { Array(disk.ids[$0]) } ?? [], oldIDs: ids.map { Array(disk.manifest.ids[$0]) } ?? [],
+            idCutoff: cutoff, files: files, inputs: inputs, report: report)
+        disk.manifest.nextFile += 3
         disk.isMerging = true
         self.disk = disk
         return merge
@@ -90,6 +106,7 @@ extension History {
             segments.replaceSubrange(range, with: [texts.segment])
             disk.manifest.texts.replaceSubrange(range, with: [texts.file])
         }
+        let oldIDs = replaceIDs(merged, &disk)
         var late: Set<UInt32> = []
         let numbers = Set(merge.files.map(\.number))
         if !merge.files.isEmpty,
@@ -118,9 +135,28 @@ extension History {
             table.setRuns(runs)
         }
         unions.forgetAll()
+        forgetMemo()
         self.disk = disk
         for file in merge.oldTexts { HistoryFile.remove(Manifest.path(file.number, .texts, in: disk.directory)) }
+        for file in oldIDs { HistoryFile.remove(Manifest.path(file.number, .ids, in: disk.directory)) }
         for file in merge.files { HistoryFile.remove(Manifest.path(file.number, .runs, in: disk.directory)) }
+    }
+
+    /// Puts the merged ids in the place of those they come from, drops files that are too old, and tells which files are
+    /// of no use any more.
+    private func replaceIDs(_ merged: HistoryMerge.Result, _ disk: inout HistoryDisk) -> [Manifest.File] {
+        let merge = merged.merge
+        if let first = merge.oldIDs.first, let start = disk.manifest.ids.firstIndex(of: first) {
+            let range = start..<start + merge.oldIDs.count
+            disk.manifest.ids.replaceSubrange(range, with: merged.ids.map { [$0.file] } ?? [])
+            disk.ids.replaceSubrange(range, with: merged.ids.map { [$0.segment] } ?? [])
+        }
+        var useless = merge.oldIDs
+        for index in disk.ids.indices.reversed() where disk.ids[index].latest < merge.idCutoff {
+            useless.append(disk.manifest.ids.remove(at: index))
+            disk.ids.remove(at: index)
+        }
+        return useless
     }
 }
 
@@ -137,8 +173,12 @@ public struct HistoryMerge: Sendable {
     let lineage: UInt64
     let textFile: Int
     let runFile: Int
+    let idFile: Int
     let texts: [TextSegment]
     let oldTexts: [Manifest.File]
+    let ids: [IDSegment]
+    let oldIDs: [Manifest.File]
+    let idCutoff: Int64
     let files: [Manifest.File]
     let inputs: [Input]
     let report: DamageReport
@@ -147,6 +187,7 @@ public struct HistoryMerge: Sendable {
     public struct Result: Sendable {
         let merge: HistoryMerge
         let texts: (file: Manifest.File, segment: TextSegment)?
+        let ids: (file: Manifest.File, segment: IDSegment)?
         let runFile: Manifest.File?
         let runs: [Run]
     }
@@ -154,6 +195,7 @@ public struct HistoryMerge: Sendable {
     func removeOutput() {
         HistoryFile.remove(Manifest.path(textFile, .texts, in: directory))
         HistoryFile.remove(Manifest.path(runFile, .runs, in: directory))
+        HistoryFile.remove(Manifest.path(idFile, .ids, in: directory))
     }
 
     /// Writes and synchronises the files. Everything is checked before it is read, so that damage is not copied under a
@@ -170,6 +212,10 @@ public struct HistoryMerge: Sendable {
             let path = Manifest.path(textFile, .texts, in: directory)
             let checksum = try TextSegment.write(
                 path, lineage: lineage, first: first, count: ends.last ?? 0,
+                isKept: { place in
+                    let (segment, local) = segment(place)
+                    return !segment.isDropped(local)
+                },
                 hash: { place in
                     let (segment, local) = segment(place)
                     return segment.hash(local)
@@ -181,7 +227,19 @@ public struct HistoryMerge: Sendable {
             let merged = try TextSegment(path, checksum: checksum, lineage: lineage, report)
             written = (Manifest.File(number: textFile, checksum: checksum), merged)
         }
-        guard !files.isEmpty else { return Result(merge: self, texts: written, runFile: nil, runs: []) }
+        var writtenIDs: (file: Manifest.File, segment: IDSegment)?
+        if !ids.isEmpty {
+            guard ids.allSatisfy({ $0.verify() }) else { throw HistoryFileError(report.found ?? "damaged ids") }
+            let path = Manifest.path(idFile, .ids, in: directory)
+            let merged = try IDSegment.merge(ids, since: idCutoff, to: path, lineage: lineage, cancellation)
+            if let checksum = merged {
+                let segment = try IDSegment(path, checksum: checksum, lineage: lineage, report)
+                writtenIDs = (Manifest.File(number: idFile, checksum: checksum), segment)
+            }
+        }
+        guard !files.isEmpty else {
+            return Result(merge: self, texts: written, ids: writtenIDs, runFile: nil, runs: [])
+        }
         let path = Manifest.path(runFile, .runs, in: directory)
         let checksum = try RunFile.write(path, lineage: lineage) { sink throws(HistoryFileError) in
             var descriptors: [RunDescriptor] = []
@@ -199,7 +257,8 @@ public struct HistoryMerge: Sendable {
         }
         let runs = try RunFile.open(path, number: runFile, checksum: checksum, lineage: lineage, report)
         return Result(
-            merge: self, texts: written, runFile: Manifest.File(number: runFile, checksum: checksum), runs: runs)
+            merge: self, texts: written, ids: writtenIDs, runFile: Manifest.File(number: runFile, checksum: checksum),
+            runs: runs)
     }
 }
 

@@ -77,12 +77,16 @@ struct Manifest: Equatable {
     var texts: [File] = []
     /// Oldest first.
     var runs: [File] = []
+    /// Message ids that took effect, oldest first.
+    var ids: [File] = []
+    /// Whether rows or texts of removed profiles are in the files, or will be with the next flush.
+    var holdsRemoved = false
     var metadata = HistoryMetadata()
 
     static let name = "manifest"
 
     static func path(_ number: Int, _ kind: HistoryFile.Kind, in directory: String) -> String {
-        "\(directory)/\(number).\(kind == .texts ? "texts" : "runs")"
+        "\(directory)/\(number).\(kind.suffix)"
     }
 
     // MARK: Files
@@ -109,7 +113,8 @@ struct Manifest: Equatable {
         var writer = ByteWriter()
         writer.append(seed)
         writer.append(nextFile)
-        for files in [texts, runs] {
+        writer.append(UInt8(holdsRemoved ? 1 : 0))
+        for files in [texts, runs, ids] {
             writer.append(files.count)
             for file in files {
                 writer.append(file.number)
@@ -153,7 +158,8 @@ struct Manifest: Equatable {
         self.lineage = lineage
         seed = reader.uint64()
         nextFile = reader.int()
-        for isText in [true, false] {
+        holdsRemoved = reader.uint8() == 1
+        for place in [\Manifest.texts, \.runs, \.ids] {
             let count = reader.count(ofSize: 24)
             var files: [File] = []
             for _ in 0..<count {
@@ -162,7 +168,7 @@ struct Manifest: Equatable {
                 for _ in 0..<removed { file.removed.append(reader.uint32()) }
                 files.append(file)
             }
-            if isText { texts = files } else { runs = files }
+            self[keyPath: place] = files
         }
         metadata.position = reader.int64()
         metadata.mark = reader.uint64()

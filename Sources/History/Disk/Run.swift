@@ -180,6 +180,18 @@ public final class Run: @unchecked Sendable {
     func kind(_ row: Int) -> UInt8 { envelope.isSound ? UInt8(truncatingIfNeeded: kinds[row]) : 0 }
     func source(_ row: Int) -> UInt32 { envelope.isSound ? UInt32(truncatingIfNeeded: sources[row]) : 0 }
 
+    /// The codes of all sources that occur.
+    var distinctSources: Set<UInt32> {
+        guard envelope.isSound, sources.width > 0 else { return [source(0)] }
+        var found: Set<UInt32> = []
+        var last: UInt32?
+        for row in 0..<rowCount where source(row) != last {
+            last = source(row)
+            found.insert(source(row))
+        }
+        return found
+    }
+
     /// The message id of a row: a UUID's 16 bytes, or a text.
     func messageID(_ row: Int) -> StoredID {
         guard identifiers.isSound else { return .uuid(0, 0) }

@@ -31,14 +31,10 @@ final class TextSegment: Sendable {
         slotCount = reader.int()
         var sections: [BlockSection] = []
         for _ in 0..<4 {
-            let (offset, length) = (reader.int(), reader.int())
-            let blockCount = reader.count(ofSize: 8)
-            let sums = (0..<blockCount).map { _ in reader.uint64() }
-            guard reader.isValid, offset >= 0, length >= 0, offset % 8 == 0, offset <= file.memory.bytes.count,
-                length <= file.memory.bytes.count - offset,
-                blockCount == (length + Checksum.blockSize - 1) / Checksum.blockSize
-            else { throw HistoryFileError("\(path): the directory makes no sense") }
-            sections.append(BlockSection(file.memory, offset..<offset + length, sums, damage))
+            guard let section = BlockSection(&reader, file.memory, damage) else {
+                throw HistoryFileError("\(path): the directory makes no sense")
+            }
+            sections.append(section)
         }
         (starts, hashes, slots, bytes) = (sections[0], sections[1], sections[2], sections[3])
         guard count > 0, UInt64(first) + UInt64(count) < UInt64(UInt32.max), slotCount.nonzeroBitCount == 1,
@@ -47,9 +43,10 @@ final class TextSegment: Sendable {
         else { throw HistoryFileError("\(path): the directory makes no sense") }
     }
 
+    /// - Parameter isKept: What is not leaves an empty place behind.
     static func write(
-        _ path: String, lineage: UInt64, first: UInt32, count: Int, hash: (Int) -> UInt32,
-        text: (Int, (UnsafeBufferPointer<UInt8>) -> Void) -> Void
+        _ path: String, lineage: UInt64, first: UInt32, count: Int, isKept: (Int) -> Bool = { _ in true },
+        hash: (Int) -> UInt32, text: (Int, (UnsafeBufferPointer<UInt8>) -> Void) -> Void
     ) throws(HistoryFileError) -> UInt64 {
         try HistoryFile.write(path, .texts, lineage: lineage) { sink throws(HistoryFileError) in
             var writer = ByteWriter()
@@ -58,36 +55,29 @@ final class TextSegment: Sendable {
             var slotCount = 64
             while slotCount < count * 2 { slotCount *= 2 }
             writer.append(slotCount)
-            func end() throws(HistoryFileError) {
-                let place = try sink.end()
-                writer.append(place.offset)
-                writer.append(place.length)
-                writer.append(sink.blocks.count)
-                for block in sink.blocks { writer.append(block) }
-            }
             sink.begin()
             var position: UInt64 = 0
             sink.append(position)
             for index in 0..<count {
-                text(index) { position += UInt64($0.count) }
+                if isKept(index) { text(index) { position += UInt64($0.count) } }
                 sink.append(position)
             }
-            try end()
+            try writer.append(ending: sink)
             sink.begin()
-            for index in 0..<count { sink.append(hash(index)) }
-            try end()
+            for index in 0..<count { sink.append(isKept(index) ? hash(index) : 0) }
+            try writer.append(ending: sink)
             var slots = [UInt32](repeating: 0, count: slotCount)
-            for index in 0..<count {
+            for index in 0..<count where isKept(index) {
                 var slot = Int(hash(index)) & (slotCount - 1)
                 while slots[slot] != 0 { slot = (slot + 1) & (slotCount - 1) }
                 slots[slot] = UInt32(index) + 1
             }
             sink.begin()
             slots.withUnsafeBytes { sink.append($0) }
-            try end()
+            try writer.append(ending: sink)
             sink.begin()
-            for index in 0..<count { text(index) { sink.append(UnsafeRawBufferPointer($0)) } }
-            try end()
+            for index in 0..<count where isKept(index) { text(index) { sink.append(UnsafeRawBufferPointer($0)) } }
+            try writer.append(ending: sink)
             return writer.bytes
         }
     }
@@ -107,6 +97,9 @@ final class TextSegment: Sendable {
     func hash(_ place: Int) -> UInt32 {
         hashes.isSound(place * 4, 4) ? hashes.bytes.load(fromByteOffset: place * 4, as: UInt32.self) : 0
     }
+
+    /// Whether the text was dropped, because nobody refers to it: it has neither bytes nor a place in the hash table.
+    func isDropped(_ place: Int) -> Bool { hash(place) == 0 && withBytes(place) { $0.isEmpty } }
 
     func find(_ text: UnsafeBufferPointer<UInt8>, hash: UInt32) -> UInt32? {
         var slot = Int(hash) & (slotCount - 1)
@@ -169,7 +162,7 @@ final class BlockSection: @unchecked Sendable {
         let end = min(start + Checksum.blockSize, bytes.count)
         guard start < end, Checksum.block(UnsafeRawBufferPointer(rebasing: bytes[start..<end])) == checksums[block]
         else {
-            damage.report("\(owner.name): the checksum of a block of texts is wrong")
+            damage.report("\(owner.name): the checksum of a block is wrong")
             return false
         }
         flags[block].store(1, ordering: .relaxed)
