@@ -25,9 +25,7 @@ def answers(muster, made, people):
         "members": {one["key"]: muster.members(one) for one in made},
         "traits": {person: muster.traits(person) for person in people},
         "events": muster.event_counts(),
-        "timelines": {
-            person: [(entry["name"], entry["timestamp"], entry["messageId"]) for entry in muster.timeline(person)]
-            for person in people},
+        "timelines": {person: muster.timeline(person) for person in people},
     }
 
 
