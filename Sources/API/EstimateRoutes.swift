@@ -27,7 +27,8 @@ extension API {
         let destination = try destination(request)
         var fields = request.fields
         let definition = try definition(&fields)
-        var connection = Connection(destinationID: destination.id)
+        let before = definition.connections.first { $0.destinationID == destination.id }
+        var connection = before ?? Connection(destinationID: destination.id)
         if let settings = try fields.object("connectionSettings") {
             connection = try ConnectionBody(settings: settings).apply(to: connection)
         }
@@ -39,7 +40,8 @@ extension API {
             throw APIError(error, configuration.destinationKinds.first { $0.kind == destination.kind })
         }
         let (sample, limit) = try sample(definition, connection, destination)
-        return ["estimate": try json(sample, of: limit, definition, connection, destination, adapter)]
+        let announcement = connection.announcement(after: before)
+        return ["estimate": try json(sample, of: limit, definition, announcement, destination, adapter)]
     }
 
     /// The computation that is meant: one that exists, or one that is only thought about.
@@ -99,16 +101,17 @@ extension API {
     }
 
     private func json(
-        _ sample: SyncSample, of limit: UInt32, _ definition: Computation, _ connection: Connection,
+        _ sample: SyncSample, of limit: UInt32, _ definition: Computation, _ announcement: Announcement,
         _ destination: Destination, _ adapter: any DestinationAdapter
     ) throws -> JSONValue {
         let stride = max(1, limit / Self.profilesLookedAt)
-        let price = try price(sample, definition, destination, adapter)
+        let price = try price(sample, announcement, destination, adapter)
         let scale = Double(stride)
         // The size of an audience that exists is known; a new one's is scaled up from those looked at.
         let existing = engine.read { $0.computation(id: definition.id)?.size }
-        let people = existing ?? Int((Double(sample.members) * scale).rounded())
-        let share = sample.sampled == 0 ? 0 : Double(people) / Double(sample.sampled)
+        let members = existing ?? Int((Double(sample.members) * scale).rounded())
+        let people = announcement.isEmpty ? 0 : members
+        let share = sample.sampled == 0 ? 0 : Double(members) / Double(sample.sampled)
         let points = Int((Double(price.firstSync) * share).rounded())
         let objects = Double(price.objects) * share
         let changes = sample.changes.isEmpty ? 0 : Double(sample.changes.reduce(0, +)) / Double(sample.changes.count)
@@ -117,8 +120,12 @@ extension API {
         let pointsPerDay = Int((changes * scale * perChange).rounded(.up))
         let requests = Int((objects / Double(adapter.limits.objectsPerRequest)).rounded(.up))
         let seconds = Int((Double(requests) / adapter.limits.requestsPerSecond).rounded(.up))
-        let unreachable = Int((Double(sample.unreachable) * share).rounded())
-        var text = "First sync: \(people.words("person", "people")), \(points.words("data point")); "
+        let unreachable = announcement.isEmpty ? 0 : Int((Double(sample.unreachable) * share).rounded())
+        var text =
+            announcement.isEmpty
+            ? "Nothing is sent at once, only changes; "
+            : "\(announcement.isResync ? "Sent again under the new settings" : "First sync"): "
+                + "\(people.words("person", "people")), \(points.words("data point")); "
         text += "about \(pointsPerDay.words("data point")) a day, judging by the last \(Self.daysLookedBack) days."
         if unreachable > 0 {
             text += " \(unreachable.words("person", "people")) can’t be reached: they have no id to send."
@@ -127,7 +134,9 @@ extension API {
             text += " About \(Int((Double(price.refused) * share).rounded()).words("call")) will be refused: \(reason)"
         }
         return [
-            "people": .number(people), "dataPoints": .number(points), "requests": .number(requests),
+            "people": .number(people), "isResync": .bool(announcement.isResync),
+            "isUpdate": .bool(definition.connections.contains { $0.destinationID == destination.id }),
+            "dataPoints": .number(points), "requests": .number(requests),
             "seconds": .number(seconds), "changesPerDay": .number(changesPerDay),
             "dataPointsPerDay": .number(pointsPerDay), "unreachable": .number(unreachable),
             "refused": .number(Int((Double(price.refused) * share).rounded())),
@@ -151,36 +160,50 @@ extension API {
 
     /// What the calls of a sample cost. Values that the destination has acknowledged are not sent, so they are free.
     private func price(
-        _ sample: SyncSample, _ definition: Computation, _ destination: Destination, _ adapter: any DestinationAdapter
+        _ sample: SyncSample, _ announcement: Announcement, _ destination: Destination,
+        _ adapter: any DestinationAdapter
     ) throws -> Price {
         var price = Price()
         var values: [LedgerKey: JSONValue] = [:]
         var own: [LedgerKey: JSONValue] = [:]
         for emission in sample.emissions {
+            let isTold = announcement.connection.sends(emission.kind)
             switch adapter.map(emission) {
             case .nothing: break
             case .refused(let reason):
+                guard isTold else { continue }
                 price.refused += 1
                 price.reason = price.reason ?? reason
             case .occurrence(_, let occurrence):
                 let cost = occurrence.objects.reduce(0) { $0 + adapter.pricing.occurrence($1) }
-                price.firstSync += cost
                 price.change += cost
+                guard isTold else { continue }
+                price.firstSync += cost
                 price.objects += occurrence.objects.count
             case .update(let person, let update):
                 for (name, value) in update.values.members {
                     let key = LedgerKey(externalID: person, attribute: name)
-                    values[key] = value
+                    if isTold { values[key] = value }
                     if name != "email" { own[key] = value }
                 }
             }
         }
         for (key, value) in own { price.change += adapter.pricing.value(key.attribute, value) }
         let held = try engine.store.acknowledgedValues(destinationID: destination.id, values.keys)
-        let missing = values.filter { held[$0.key]?[0] != $0.value }
+        let missing = values.filter { announcement.forgets || held[$0.key]?[0] != $0.value }
         for (key, value) in missing { price.firstSync += adapter.pricing.value(key.attribute, value) }
         price.objects += Set(missing.keys.map(\.externalID)).count
         return price
+    }
+}
+
+extension Connection {
+    fileprivate func sends(_ kind: Emission.Kind) -> Bool {
+        switch kind {
+        case .identify: sendIdentify
+        case .track: sendTrack
+        default: sendGroup
+        }
     }
 }
 

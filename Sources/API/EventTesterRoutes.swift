@@ -28,6 +28,7 @@ extension API {
                     + "users: no call is made."
                 notes.append(.string(words))
             }
+            notes.append(.string(API.onlyFromHere))
         case .call(let body, let sourceID):
             let (call, payload) = try TestSubject.call(body, at: now())
             emissions = try emissionsOfCall(call, sourceID, destination)
@@ -89,6 +90,10 @@ extension API {
 
     // MARK: Words
 
+    private static let onlyFromHere =
+        "If the app also holds the destination's own SDK (side-by-side, device mode), what that SDK sends goes past this "
+        + "server: the tester shows the way over the REST API only."
+
     private static func notes(on payload: JSONObject, _ destination: Destination, isPassedOn: Bool) -> [JSONValue] {
         var notes: [JSONValue] = []
         switch SourceCall.admission(of: payload, to: destination) {
@@ -103,12 +108,7 @@ extension API {
                         + "this server, so neither this tester nor the deliveries can show it: look into the client."))
         case .admitted:
             let library = payload["context"]?["library"]?["name"]?.string ?? ""
-            if library.hasPrefix("analytics") {
-                let words =
-                    "If the app also holds the destination's own SDK (side-by-side, device mode), what that SDK sends goes "
-                    + "past this server: the tester shows the way over the REST API only."
-                notes.append(.string(words))
-            }
+            if library.hasPrefix("analytics") || isPassedOn { notes.append(.string(onlyFromHere)) }
         }
         if !isPassedOn {
             notes.append("No preset of the connection that is on takes this call: nothing is sent for it.")
@@ -129,10 +129,12 @@ extension API {
             mapping["outcome"] = "values"
             mapping["person"] = .string(person)
             mapping["names"] = .array(update.values.keys.map { .string($0) })
+            if let note = update.note { message += " \(note)." }
         case .occurrence(let person, let occurrence):
             mapping["outcome"] = "occurrence"
             mapping["person"] = .string(person)
             mapping["objects"] = .number(occurrence.objects.count)
+            if let note = occurrence.note { message += " \(note)." }
         case .nothing:
             mapping["outcome"] = "nothing"
             message = "It asks for nothing: no request is made."

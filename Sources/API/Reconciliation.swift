@@ -51,6 +51,7 @@ struct Reconciliation: Sendable {
         var counts: [String: Count] = [:]
         var inMotion = 0
         var notFindable = 0
+        var ambiguous = 0
         var unknownPeople = 0
         var requests = 0
         var repaired = 0
@@ -137,6 +138,10 @@ struct Reconciliation: Sendable {
         var found: [String: [Expected]] = [:]
         var order: [String] = []
         for value in standing {
+            if value.isAmbiguous {
+                report.ambiguous += 1
+                continue
+            }
             var isFindable = false
             var seen: Set<String> = []
             for emission in value.emissions {

@@ -87,6 +87,7 @@ extension API {
             "compared": .number(report.people), "done": .number(run.options.isFull ? report.looked : report.people),
             "total": .number(goal), "unknownPeople": .number(report.unknownPeople),
             "inMotion": .number(report.inMotion), "notFindable": .number(report.notFindable),
+            "ambiguous": .number(report.ambiguous),
             "requests": .number(report.requests), "repaired": .number(report.repaired),
         ]
         for (name, value) in report.sum.json.members { object[name] = value }

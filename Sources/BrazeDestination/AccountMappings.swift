@@ -62,7 +62,9 @@ struct AccountMapping {
             case "none"?: .aliasesNotToMerge
             default: .aliasesToIdentify
             }
-        return Self.occurrence(array, object, person: "external_id:\(id)")
+        return Self.occurrence(
+            array, object, person: "external_id:\(id)",
+            follows: [BrazeIdentity.Primary.alias(name: name, label: label).person])
     }
 
     /// `/users/merge`: two users that are known by ids become one.
@@ -79,7 +81,7 @@ struct AccountMapping {
             [
                 "identifier_to_merge": ["external_id": .string(previous)],
                 "identifier_to_keep": ["external_id": .string(id)],
-            ], person: "external_id:\(id)")
+            ], person: "external_id:\(id)", follows: [BrazeIdentity.Primary.externalID(previous).person])
     }
 
     func deleteUser() throws(MappingError) -> Mapping {
@@ -123,8 +125,11 @@ struct AccountMapping {
         return text
     }
 
-    private static func occurrence(_ array: BrazeArray, _ object: JSONValue, person: String) -> Mapping {
+    private static func occurrence(
+        _ array: BrazeArray, _ object: JSONValue, person: String, follows: [String] = []
+    ) -> Mapping {
         .occurrence(
-            person: person, Occurrence(objects: [OutgoingObject(array: array.rawValue, json: object.utf8)]))
+            person: person,
+            Occurrence(objects: [OutgoingObject(array: array.rawValue, json: object.utf8)], follows: follows))
     }
 }

@@ -44,7 +44,10 @@ public struct BrazeDestination: DestinationAdapter {
             return .refused(reason: "The call in the outbox is not valid JSON: \(error)")
         }
         do {
-            return try map(call, emission.kind, try MappingOptions(call))
+            var options = try MappingOptions(call)
+            options.isOfComputation =
+                emission.origin != .source && call.at("context.personas.computation_key")?.string != nil
+            return try map(call, emission.kind, options)
         } catch {
             return .refused(reason: error.description)
         }

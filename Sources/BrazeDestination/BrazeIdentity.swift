@@ -7,6 +7,15 @@ struct BrazeIdentity: Hashable {
         case externalID(String)
         case brazeID(String)
         case alias(name: String, label: String)
+
+        /// The person in the ledger and in the order of requests.
+        var person: String {
+            switch self {
+            case .externalID(let id): "external_id:\(id)"
+            case .brazeID(let id): "braze_id:\(id)"
+            case .alias(let name, let label): "user_alias:\(label):\(name)"
+            }
+        }
     }
 
     var primary: Primary?
@@ -47,14 +56,31 @@ struct BrazeIdentity: Hashable {
         }
     }
 
+    /// Leaves an e-mail address out that Braze would refuse the whole object for, where somebody else is named already;
+    /// says so.
+    mutating func leaveOutBadEmail() -> String? {
+        guard primary != nil, let email, !Self.isAddress(email) else { return nil }
+        self.email = nil
+        return "Sent without the e-mail address '\(email)', which Braze would refuse"
+    }
+
+    /// Whether a text looks like an e-mail address: one `@`, a dot in the host, no white space. Braze's own check is
+    /// not published; what it refuses beyond this is parked with its words.
+    static func isAddress(_ text: String) -> Bool {
+        guard text.utf8.count <= 255, !text.contains(where: { $0.isWhitespace || "<>,;\"".contains($0) }) else {
+            return false
+        }
+        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, !parts[0].hasPrefix("."), !parts[0].hasSuffix(".") else {
+            return false
+        }
+        let labels = parts[1].split(separator: ".", omittingEmptySubsequences: false)
+        return labels.count >= 2 && labels.allSatisfy { !$0.isEmpty }
+    }
+
     /// Orders requests and names the person in the ledger.
     var person: String {
-        switch primary {
-        case .externalID(let id): "external_id:\(id)"
-        case .brazeID(let id): "braze_id:\(id)"
-        case .alias(let name, let label): "user_alias:\(label):\(name)"
-        case nil: email.map { "email:\($0)" } ?? "phone:\(phone ?? "")"
-        }
+        primary?.person ?? email.map { "email:\($0)" } ?? "phone:\(phone ?? "")"
     }
 
     /// The members that say who it is, without the e-mail address beside a primary identifier.

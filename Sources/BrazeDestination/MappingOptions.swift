@@ -8,6 +8,9 @@ struct MappingOptions {
     var action: BrazeAction?
     /// The name under which an audience or trait is sent, where it is not its key.
     var keyName: String?
+    /// Whether the call tells the value of an audience or trait: then a bad field that only goes along must not keep the
+    /// value from arriving.
+    var isOfComputation = false
     private let options: JSONObject
 
     init(_ call: JSONValue) throws(MappingError) {

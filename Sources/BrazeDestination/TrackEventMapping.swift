@@ -11,11 +11,12 @@ struct TrackEventMapping {
         var fields = resolve(call)
         options.apply(to: &fields, of: call)
         fields["properties"] = options.renamingKeys(fields["properties"])
-        let identity = try BrazeIdentity(fields: fields)
+        var identity = try BrazeIdentity(fields: fields)
+        let note = options.isOfComputation ? identity.leaveOutBadEmail() : nil
         let object = try Self.object(fields: fields, identity: identity, appID: settings.appID)
         return .occurrence(
             person: identity.person,
-            Occurrence(objects: [OutgoingObject(array: BrazeArray.events.rawValue, object)]))
+            Occurrence(objects: [OutgoingObject(array: BrazeArray.events.rawValue, object)], note: note))
     }
 
     /// The default mapping: which path fills which field.

@@ -11,10 +11,12 @@ struct UserProfileMapping {
         var fields = options.action == .groupAttribute ? try resolveGroup(call) : resolve(call)
         options.apply(to: &fields, of: call)
         fields["custom_attributes"] = options.renamingKeys(fields["custom_attributes"])
-        let identity = try BrazeIdentity(fields: fields)
-        let values = try Self.values(fields: fields)
-        if let key = options.keyName ?? call.at("context.personas.computation_key")?.string,
-            call["traits"]?[key] != nil,
+        var identity = try BrazeIdentity(fields: fields)
+        var notes: [String] = []
+        if options.isOfComputation, let note = identity.leaveOutBadEmail() { notes.append(note) }
+        let ownKey = options.keyName ?? call.at("context.personas.computation_key")?.string
+        let values = try values(&fields, of: ownKey, &notes)
+        if let key = ownKey, call["traits"]?[key] != nil,
             values[key] == nil, Self.isReserved(key)
         {
             throw MappingError(
@@ -23,7 +25,25 @@ struct UserProfileMapping {
         var members = identity.members
         members["_update_existing_only"] = .bool(
             try Coercion.boolean(fields["_update_existing_only"], field: "_update_existing_only") ?? false)
-        return Self.mapping(identity: identity, members: members, values: values)
+        let note = notes.isEmpty ? nil : notes.joined(separator: ". ")
+        return Self.mapping(identity: identity, members: members, values: values, note: note)
+    }
+
+    /// The values; of a call that tells the value of an audience or trait without fields that can't be sent.
+    private func values(
+        _ fields: inout JSONObject, of ownKey: String?, _ notes: inout [String]
+    ) throws(MappingError) -> JSONObject {
+        while true {
+            do {
+                return try Self.values(fields: fields)
+            } catch {
+                guard options.isOfComputation, let field = error.field?.prefix(while: { $0 != "." }).description,
+                    field != ownKey, fields[field] != nil
+                else { throw error }
+                fields[field] = nil
+                notes.append("Sent without \(error)")
+            }
+        }
     }
 
     /// The default mapping: which path fills which field.
@@ -194,7 +214,9 @@ struct UserProfileMapping {
 
     /// Values with operators (`{"inc": 1}`, `$add` …) add to what is there: such an object is told once and never merged
     /// or compared. Any other is a state of which the latest counts.
-    private static func mapping(identity: BrazeIdentity, members: JSONObject, values: JSONObject) -> Mapping {
+    private static func mapping(
+        identity: BrazeIdentity, members: JSONObject, values: JSONObject, note: String?
+    ) -> Mapping {
         var values = values
         if identity.primary != nil, let email = identity.email { values["email"] = .string(email) }
         if identity.primary == nil { values["email"] = nil }
@@ -204,13 +226,13 @@ struct UserProfileMapping {
             return .update(
                 person: identity.person,
                 AttributeUpdate(
-                    array: array, identity: members, values: values, pinned: pinnedNames))
+                    array: array, identity: members, values: values, pinned: pinnedNames, note: note))
         }
         return .occurrence(
             person: identity.person,
             Occurrence(
                 objects: [OutgoingObject(array: array, JSONObject(values.members + members.members))],
-                touchedNames: Set(values.keys)))
+                touchedNames: Set(values.keys), note: note))
     }
 
     private static let operators: Set<String> = ["inc", "add", "remove", "$add", "$remove", "$update"]

@@ -116,7 +116,7 @@ extension DeliveryQueue {
     private mutating func takenFates(
         _ request: PlannedRequest, _ rejected: [Int: String], _ unplaced: [String], _ settlement: inout Settlement
     ) -> [ItemFate] {
-        var fates = request.items.map { ItemFate.delivered(detail: duplicateWarning($0)) }
+        var fates = request.items.map { ItemFate.delivered(detail: detail(of: $0)) }
         for (index, object) in request.objects.enumerated() where rejected[index] == nil {
             note(object, of: request, isCertain: unplaced.isEmpty, &fates, &settlement)
             bill(object, of: request, &settlement)
@@ -143,7 +143,10 @@ extension DeliveryQueue {
             let key = LedgerKey(externalID: object.person, attribute: name)
             settlement.ledger[key] = .some(isCertain ? known : nil)
             if let warning = types.note(name, value) {
-                for item in object.items { fates[item] = .delivered(detail: warning) }
+                for item in object.items {
+                    let also = request.items[item].note.map { ". \($0)" } ?? ""
+                    fates[item] = .delivered(detail: warning + also)
+                }
             }
         }
         for name in object.touchedNames {
@@ -170,11 +173,12 @@ extension DeliveryQueue {
         }
     }
 
-    private func duplicateWarning(_ item: QueueItem) -> String {
+    /// What there is to say of something delivered: what was left out, and whether it may have arrived before.
+    private func detail(of item: QueueItem) -> String {
         let others = (uncertain[item.emission.sequence] ?? 1) - 1
-        guard item.isOccurrence, others > 0 else { return "" }
+        guard item.isOccurrence, others > 0 else { return item.note ?? "" }
         return "An earlier request with this event ended without an answer: it may be counted "
-            + (others == 1 ? "twice" : "\(others + 1) times")
+            + (others == 1 ? "twice" : "\(others + 1) times") + (item.note.map { ". \($0)" } ?? "")
     }
 
     /// Emissions whose objects are named are parked with the destination's words; where several shared one object, each

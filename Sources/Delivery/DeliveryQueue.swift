@@ -8,8 +8,9 @@ import Store
 /// Time, chance, mapped emissions and answers come in; requests to make and settlements to record go out. It holds a
 /// window of the outbox. Its rules:
 ///
-/// 1. A person is in one of three places: *ready* (something waits), *in flight* (one request holds their first
-///    emissions), *delayed* (a request failed). New emissions join the person's queue wherever it is.
+/// 1. A person is in one of four places: *ready* (something waits), *in flight* (one request holds their first
+///    emissions), *delayed* (a request failed), *blocked* (their first emission makes another person part of them, of
+///    whom something earlier is not through yet). New emissions join the person's queue wherever it is.
 /// 2. A request is due when the ready persons fill one, or when the first has waited long enough.
 /// 3. It leaves when nothing holds it back: neither a pause, nor a limit, nor a failure streak, nor too many others. After
 ///    a failure one request at a time feels its way.
@@ -24,6 +25,9 @@ struct DeliveryQueue: Sendable {
     private var ready: Deque<(person: String, since: Instant)> = []
     private var readyObjects = 0
     private var delayed: [(until: Instant, persons: [String])] = []
+    private var blocked: [String] = []
+    /// Whether anything ever had to follow another person: most destinations never ask.
+    private var mayBlock = false
     /// Sequences of the emissions in the window.
     var held: Set<Int64> = []
 
@@ -96,6 +100,7 @@ struct DeliveryQueue: Sendable {
             if let reason = RequestBuilder.refusal(of: occurrence, limits: limits) {
                 settlement.add(emission, .parked, reason)
             } else {
+                if !occurrence.follows.isEmpty { mayBlock = true }
                 insert(QueueItem(emission: emission, content: .occurrence(occurrence)), of: person, now: now)
             }
         case .update(let person, let update):
@@ -109,7 +114,7 @@ struct DeliveryQueue: Sendable {
             }
             for name in update.values.keys where persons[person]?.known[name] == nil {
                 guard var entry = known[name] else { continue }
-                if mayBeSent { entry.value = nil }
+                if mayBeSent || emission.origin == .repair { entry.value = nil }
                 persons[person, default: PersonQueue()].known[name] = entry
             }
             insert(QueueItem(emission: emission, content: .update(update)), of: person, now: now)
@@ -174,11 +179,36 @@ struct DeliveryQueue: Sendable {
         }
     }
 
+    /// Whether something must wait because earlier emissions of a person whom it follows are not through. Who is under
+    /// way counts as earlier: their answer comes, and there are no circles, for nobody waits for what is later.
+    private func mustWait(_ item: QueueItem) -> Bool {
+        item.follows.contains { person in
+            guard let other = persons[person] else { return false }
+            return other.place == .inFlight || (other.first ?? .max) < item.emission.sequence
+        }
+    }
+
+    private mutating func releaseBlocked(now: Instant) {
+        guard !blocked.isEmpty else { return }
+        let waiting = blocked
+        blocked = []
+        for person in waiting {
+            guard let queue = persons[person], queue.place == .blocked else { continue }
+            if queue.isBlocked(mustWait) {
+                blocked.append(person)
+            } else {
+                persons[person]?.place = .nowhere
+                place(person, now: now)
+            }
+        }
+    }
+
     // MARK: Out
 
     /// The requests to make now.
     mutating func requests(now: Instant) -> [PlannedRequest] {
         releaseDelayed(now: now)
+        releaseBlocked(now: now)
         var requests: [PlannedRequest] = []
         while let due = dueAt(now: now), due <= now {
             guard let request = fillRequest(now: now) else { continue }
@@ -210,7 +240,10 @@ struct DeliveryQueue: Sendable {
         var builder = RequestBuilder(limits: limits)
         while !builder.isFull, let person = ready.first?.person, var queue = persons[person] {
             let before = builder.items.count
-            let unneeded = queue.take(person: person, into: &builder)
+            let unneeded =
+                mayBlock
+                ? queue.take(person: person, into: &builder, until: mustWait)
+                : queue.take(person: person, into: &builder)
             for entry in unneeded.emissions {
                 held.remove(entry.emission.sequence)
                 settlement.add(entry.emission, entry.fate)
@@ -219,7 +252,8 @@ struct DeliveryQueue: Sendable {
                 settlement.ledger[LedgerKey(externalID: person, attribute: name)] = .some(known)
             }
             let tookPart = builder.items.count > before
-            guard tookPart || queue.isEmpty else {
+            let isBlocked = mayBlock && !tookPart && queue.isBlocked(mustWait)
+            guard tookPart || queue.isEmpty || isBlocked else {
                 precondition(!builder.isEmpty, "nothing of a person's queue fits an empty request")
                 persons[person] = queue
                 break
@@ -227,8 +261,9 @@ struct DeliveryQueue: Sendable {
             ready.removeFirst()
             readyObjects -= queue.countedObjects
             queue.countedObjects = 0
-            queue.place = tookPart ? .inFlight : .nowhere
-            persons[person] = tookPart ? queue : nil
+            queue.place = tookPart ? .inFlight : isBlocked ? .blocked : .nowhere
+            if isBlocked { blocked.append(person) }
+            persons[person] = tookPart || isBlocked ? queue : nil
         }
         guard !builder.isEmpty else { return nil }
         let taken = bucket.take(now: now)

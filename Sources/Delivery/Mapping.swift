@@ -22,12 +22,17 @@ public struct AttributeUpdate: Sendable, Hashable {
     public var values: JSONObject
     /// Names among `values` that are sent even when unchanged.
     public var pinned: Set<String>
+    /// What was left out and why, for the record of its delivery.
+    public var note: String?
 
-    public init(array: String, identity: JSONObject, values: JSONObject, pinned: Set<String> = []) {
+    public init(
+        array: String, identity: JSONObject, values: JSONObject, pinned: Set<String> = [], note: String? = nil
+    ) {
         self.array = array
         self.identity = identity
         self.values = values
         self.pinned = pinned
+        self.note = note
     }
 }
 
@@ -37,10 +42,18 @@ public struct Occurrence: Sendable, Hashable {
     /// Names of values that this changes in a way that can't be predicted (`{"inc": 1}`): afterwards their value
     /// counts as unknown.
     public var touchedNames: Set<String>
+    /// Other persons who become this one by it: what was said of them before must have arrived first.
+    public var follows: [String]
+    /// What was left out and why, for the record of its delivery.
+    public var note: String?
 
-    public init(objects: [OutgoingObject], touchedNames: Set<String> = []) {
+    public init(
+        objects: [OutgoingObject], touchedNames: Set<String> = [], follows: [String] = [], note: String? = nil
+    ) {
+        self.note = note
         self.objects = objects
         self.touchedNames = touchedNames
+        self.follows = follows
     }
 }
 

@@ -17,7 +17,7 @@ struct PersonQueue: Sendable {
     /// Objects that the destination's queue counts as ready for it.
     var countedObjects = 0
 
-    enum Place: Sendable { case nowhere, ready, delayed, inFlight }
+    enum Place: Sendable { case nowhere, ready, delayed, inFlight, blocked }
 
     var isEmpty: Bool { updates.isEmpty && occurrences.isEmpty }
     var count: Int { updates.count + occurrences.count }
@@ -105,11 +105,22 @@ extension PersonQueue {
         var confirmed: [String: Known] = [:]
     }
 
-    /// Moves the first emissions into a request, as many as fit. Emissions of one transition stay together unless a
-    /// whole request is too small for them.
-    mutating func take(person: String, into request: inout RequestBuilder) -> Unneeded {
+    /// The sequence of the first that waits.
+    var first: Int64? {
+        [updates.first, occurrences.first].compactMap { $0?.emission.sequence }.min()
+    }
+
+    /// Whether the first that waits must wait for other persons.
+    func isBlocked(_ mustWait: (QueueItem) -> Bool) -> Bool { nextGroup()?.contains(where: mustWait) == true }
+
+    /// Moves the first emissions into a request, as many as fit, up to one that must wait. Emissions of one transition
+    /// stay together unless a whole request is too small for them.
+    mutating func take(
+        person: String, into request: inout RequestBuilder, until mustWait: ((QueueItem) -> Bool)? = nil
+    ) -> Unneeded {
         var unneeded = Unneeded()
         while var group = nextGroup() {
+            if let mustWait, group.contains(where: mustWait) { break }
             let checkpoint = request.checkpoint
             if !group.allSatisfy({ add($0, of: person, to: &request) }) {
                 request.rollBack(to: checkpoint)

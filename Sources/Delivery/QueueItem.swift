@@ -52,6 +52,19 @@ struct QueueItem: Sendable {
         if case .occurrence = content { true } else { false }
     }
 
+    /// Persons of whom everything earlier must have arrived first.
+    var follows: [String] {
+        if case .occurrence(let occurrence) = content { occurrence.follows } else { [] }
+    }
+
+    /// What was left out and why.
+    var note: String? {
+        switch content {
+        case .update(let update): update.note
+        case .occurrence(let occurrence): occurrence.note
+        }
+    }
+
     init(emission: EmissionReference, content: Content) {
         self.emission = emission
         self.content = content

@@ -163,16 +163,17 @@ enum EmissionBuilder {
     /// The group calls about an account itself.
     static func groupEmissions(
         _ transition: Transition, connection: Connection, destination: Destination, spaceID: String, groupIDs: [String],
-        origin: Emission.Origin
+        origin: Emission.Origin, salt: String? = nil
     ) -> [Emission] {
         groupIDs.prefix(combinationLimit).map { groupID in
             var call = call(
                 transition, kind: .group, connection: connection, destination: destination, spaceID: spaceID)
             call["groupId"] = .string(groupID)
-            let parts = [
+            var parts = [
                 transition.computation.id, transition.segmentID, String(transition.number), destination.id, "group",
                 groupID,
             ]
+            if let salt { parts.append(salt) }
             return emission(
                 transition, .group, call, messageID: parts, destinationID: destination.id, origin: origin)
         }

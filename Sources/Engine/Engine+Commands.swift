@@ -19,7 +19,7 @@ extension Engine {
             case .deleteDestination(let id): try deleteDestination(id)
             case .putComputation(let computation): try put(computation, receivedAt: receivedAt)
             case .deleteComputation(let id): try deleteComputation(id, at: receivedAt)
-            case .connect(let id, let connection): try connect(id, connection)
+            case .connect(let id, let connection): try connect(id, connection, at: receivedAt)
             case .disconnect(let id, let destinationID): try disconnect(id, destinationID)
             case .regulate(let regulation): try carryOut(regulation)
             case .finishRegulation(let id): try finishRegulation(id, at: receivedAt)
@@ -156,7 +156,7 @@ extension Engine {
 
     // MARK: Connections
 
-    private func connect(_ id: String, _ connection: Connection) throws {
+    private func connect(_ id: String, _ connection: Connection, at receivedAt: Instant) throws {
         let computation = try existing(id)
         guard let destination = destinations[connection.destinationID] else {
             throw notFound("destination", connection.destinationID)
@@ -170,17 +170,12 @@ extension Engine {
         }
         changes.computations.append(computation.definition)
 
-        // What was not sent before is sent once for everybody who holds a value (spec: engage §4.6, §7.4).
-        var firstSync = connection
-        if let before = index.map({ list[$0] }), before.enabled {
-            firstSync.sendIdentify = connection.sendIdentify && !before.sendIdentify
-            firstSync.sendTrack = connection.sendTrack && !before.sendTrack
-            firstSync.sendGroup = connection.sendGroup && !before.sendGroup
-        }
-        guard computation.definition.options.includeHistoricalData, destination.enabled, connection.enabled else {
-            return
-        }
-        startFirstSync(computation, firstSync.forFirstSync)
+        let announcement = connection.announcement(after: index.map { list[$0] })
+        // Without history nobody is told at first; those who were told since are told again where that is due.
+        guard computation.definition.options.includeHistoricalData || announcement.isResync, destination.enabled,
+            connection.enabled
+        else { return }
+        startFirstSync(computation, announcement, at: receivedAt)
     }
 
     private func disconnect(_ id: String, _ destinationID: String) throws {

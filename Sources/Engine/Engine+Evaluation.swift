@@ -142,7 +142,7 @@ extension Engine {
     /// people, or those of them who are named, and by group calls the account itself.
     func emit(
         _ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, at instant: Instant,
-        origin: Emission.Origin = .change, only connectionOnly: Connection? = nil,
+        origin: Emission.Origin = .change, only connectionOnly: Connection? = nil, salt: String? = nil,
         people peopleOnly: Set<ProfileOrdinal>? = nil, where isWanted: (IDCombination) -> Bool = { _ in true }
     ) {
         let definition = computation.definition
@@ -166,7 +166,7 @@ extension Engine {
                 guard let destination = destinations[connection.destinationID] else { continue }
                 changes.emissions += EmissionBuilder.groupEmissions(
                     transition(of: profile), connection: connection, destination: destination,
-                    spaceID: settings.spaceID, groupIDs: groupIDs, origin: origin)
+                    spaceID: settings.spaceID, groupIDs: groupIDs, origin: origin, salt: salt)
             }
         }
         for person in isOfAccounts ? identity.users(of: profile) : [profile] {
@@ -176,7 +176,8 @@ extension Engine {
             for connection in connections where connection.sendIdentify || connection.sendTrack {
                 guard let destination = destinations[connection.destinationID] else { continue }
                 let calls = calls(
-                    transition, connection: connection, destination: destination, origin: origin, where: isWanted)
+                    transition, connection: connection, destination: destination, origin: origin, salt: salt,
+                    where: isWanted)
                 if calls.wasCapped { count("id_combinations_capped") }
                 wasReached = wasReached && !calls.hasNoAddress
                 changes.emissions += calls.emissions

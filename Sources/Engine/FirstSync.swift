@@ -1,6 +1,6 @@
 import Identity
 import JSON
-import Model
+public import Model
 
 /// Telling a new connection of everybody who holds a value already (spec: engage §4.6, §7.4).
 ///
@@ -12,6 +12,27 @@ struct FirstSyncJob: Equatable {
     /// The connection, with only those kinds of calls switched on that are new.
     var connection: Connection
     var sweep: ProfileSweep
+    /// Where attributes are told again because the connection's settings changed.
+    var resync: Resync?
+
+    struct Resync: Equatable {
+        /// When the settings changed. Part of the message ids: the calls differ from those that told the value before.
+        var at: Instant
+        var forgets: Bool
+    }
+}
+
+/// What everybody who holds a value must be told of, once a connection is made or its settings change.
+public struct Announcement: Sendable, Hashable {
+    /// The connection, with only those kinds of calls switched on that are to be told.
+    public var connection: Connection
+    /// Attributes that were told before are told again: under another name, with other traits, to other ids.
+    public var isResync = false
+    /// What the destination acknowledged before does not count: it took it and did nothing.
+    public var forgets = false
+
+    /// Whether there is nothing to tell.
+    public var isEmpty: Bool { !connection.sendIdentify && !connection.sendTrack && !connection.sendGroup }
 }
 
 /// How far the first sync of a connection has come, for people.
@@ -28,14 +49,14 @@ extension Engine {
     private static let looksPerMember = 50
 
     /// Begins to tell a connection of those who hold a value; small audiences are told whole before this returns.
-    func startFirstSync(_ computation: RegisteredComputation, _ connection: Connection) {
-        guard connection.enabled, connection.sendIdentify || connection.sendTrack || connection.sendGroup else {
-            return
-        }
+    func startFirstSync(_ computation: RegisteredComputation, _ announcement: Announcement, at instant: Instant) {
+        guard announcement.connection.enabled, !announcement.isEmpty else { return }
         firstSyncs.append(
             FirstSyncJob(
-                computation: computation.number, connection: connection,
-                sweep: ProfileSweep(end: identity.counters.nextOrdinal)))
+                computation: computation.number, connection: announcement.connection,
+                sweep: ProfileSweep(end: identity.counters.nextOrdinal),
+                resync: announcement.isResync
+                    ? FirstSyncJob.Resync(at: instant, forgets: announcement.forgets) : nil))
         firstSyncsChanged = true
         if firstSyncs.count == 1 { continueFirstSync(limit: 1000) }
     }
@@ -104,7 +125,14 @@ extension Engine {
         connection.sendIdentify = connection.sendIdentify && job.connection.sendIdentify
         connection.sendTrack = connection.sendTrack && job.connection.sendTrack
         connection.sendGroup = connection.sendGroup && job.connection.sendGroup
-        emit(state, computation, profile, at: state.since, origin: .firstSync, only: connection)
+        if let resync = job.resync {
+            // Traits that go along are those of the change of settings, which may be long after that of the value.
+            emit(
+                state, computation, profile, at: max(resync.at, state.since),
+                origin: resync.forgets ? .repair : .firstSync, only: connection, salt: "resync \(resync.at)")
+        } else {
+            emit(state, computation, profile, at: state.since, origin: .firstSync, only: connection)
+        }
         return true
     }
 
@@ -120,6 +148,8 @@ extension Engine {
                     "connection": job.connection.json, "next": .number(Int(job.sweep.next)),
                     "end": .number(Int(job.sweep.end)),
                     "early": .array(job.sweep.early.sorted().map { .number(Int($0)) }),
+                    "resync": job.resync.map { ["at": .string($0.at.description), "forgets": .bool($0.forgets)] }
+                        ?? .null,
                 ]
             })
     }
@@ -129,12 +159,16 @@ extension Engine {
             guard let computation = registry.computation(id: job["computation"]?.string ?? ""),
                 let connection = job["connection"], let next = job["next"]?.integer, let end = job["end"]?.integer
             else { continue }
+            let resync = (job["resync"]?["at"]?.string).flatMap { Instant(iso8601: $0) }.map {
+                FirstSyncJob.Resync(at: $0, forgets: job["resync"]?["forgets"] == true)
+            }
             firstSyncs.append(
                 FirstSyncJob(
                     computation: computation.number, connection: try Connection(json: connection),
                     sweep: ProfileSweep(
                         next: UInt32(clamping: next), end: UInt32(clamping: end),
-                        early: Set((job["early"]?.array ?? []).compactMap(\.integer).map { UInt32(clamping: $0) }))))
+                        early: Set((job["early"]?.array ?? []).compactMap(\.integer).map { UInt32(clamping: $0) })),
+                    resync: resync))
         }
     }
 }
@@ -152,5 +186,25 @@ extension Connection {
             connection.sendGroup = false
         }
         return connection
+    }
+
+    /// What is to be told of the connection when it takes the place of `before` (spec: engage §4.6, §7.4, §7.6, §7.7).
+    ///
+    /// What was not sent before is sent for everybody, as `firstSync` says. Where the attributes would stand otherwise
+    /// than they were sent, they are sent again, unless `firstSync` is none; events are never told again.
+    public func announcement(after before: Connection?) -> Announcement {
+        guard let before, before.enabled else { return Announcement(connection: forFirstSync) }
+        var telling = self
+        let isOther =
+            keyName != before.keyName || enrichment.contains { !before.enrichment.contains($0) }
+            || idSync != before.idSync
+        let creates = before.updateExistingOnly && !updateExistingOnly
+        telling.sendIdentify = sendIdentify && (!before.sendIdentify || isOther || creates)
+        telling.sendTrack = sendTrack && !before.sendTrack
+        telling.sendGroup = sendGroup && (!before.sendGroup || isOther)
+        return Announcement(
+            connection: telling.forFirstSync,
+            isResync: telling.sendIdentify && before.sendIdentify || telling.sendGroup && before.sendGroup,
+            forgets: telling.sendIdentify && before.sendIdentify && creates)
     }
 }

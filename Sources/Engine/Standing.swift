@@ -14,7 +14,7 @@ public struct SyncSample: Sendable {
     public var members = 0
     /// Those whose value was another one at the end of a day than at its beginning, the latest day first.
     public var changes: [Int] = []
-    /// The calls of the first sync for some of the members.
+    /// The calls that tell of the values of some of the members.
     public var emissions: [Emission] = []
     /// Members whose calls are among `emissions`.
     public var sampled = 0
@@ -35,6 +35,9 @@ public struct StandingValue: Sendable {
     public var since: Instant
     /// The identify calls that say it, one per set of ids.
     public var emissions: [Emission]
+    /// The value is of accounts and the person belongs to several: what the destination holds is what changed last, so
+    /// there is nothing that it should hold.
+    public var isAmbiguous = false
 }
 
 extension Engine {
@@ -68,17 +71,15 @@ extension Engine {
             guard sample.sampled < emissionLimit else { continue }
             sample.sampled += 1
             let made = calls(
-                definition, profile, value: values[0], number: 1, at: now, connection: connection.forFirstSync,
-                destination: destination, salt: nil)
-            if made.isEmpty, connection.forFirstSync.sendIdentify || connection.forFirstSync.sendTrack {
-                sample.unreachable += 1
-            }
+                definition, profile, value: values[0], number: 1, at: now, connection: connection,
+                destination: destination)
+            if made.isEmpty, connection.sendIdentify || connection.sendTrack { sample.unreachable += 1 }
             sample.emissions += made
         }
     }
 
     /// What a destination should hold of the users among some profiles, for every audience and trait that is connected
-    /// with identify. Those of accounts are left out: a person may belong to several, and the last one to change wins.
+    /// with identify; of those of accounts, what holds for the one account of a person.
     ///
     /// - Parameters:
     ///   - includingNobody: Also values of people who never held one.
@@ -88,7 +89,7 @@ extension Engine {
     ) -> [StandingValue] {
         guard let destination = destinations[destinationID] else { return [] }
         let computations = registry.all.compactMap { computation -> (RegisteredComputation, Connection)? in
-            guard computation.isActive, computation.definition.level == .users,
+            guard computation.isActive,
                 var connection = computation.definition.connections.first(where: {
                     $0.destinationID == destinationID && $0.enabled && $0.sendIdentify
                 })
@@ -102,12 +103,32 @@ extension Engine {
             else { continue }
             for (computation, connection) in computations {
                 let definition = computation.definition
-                let state = computation.states[profile]
+                var holder = profile
+                if definition.level == .accounts {
+                    let accounts = identity.accounts(of: profile)
+                    guard let account = accounts.first else { continue }
+                    guard accounts.count == 1 else {
+                        guard includingNobody || accounts.contains(where: { computation.states[$0] != nil }) else {
+                            continue
+                        }
+                        standing.append(
+                            StandingValue(
+                                profile: profile, computationID: definition.id, kind: definition.kind, value: .null,
+                                since: .distantPast, emissions: [], isAmbiguous: true))
+                        continue
+                    }
+                    holder = account
+                }
+                let state = computation.states[holder]
                 guard state != nil || includingNobody else { continue }
                 let value = state?.value ?? (definition.kind == .audience ? false : .null)
+                let transition = Transition(
+                    computation: definition, profile: profile, segmentID: identity.segmentID(of: profile),
+                    accountID: holder == profile ? nil : identity.segmentID(of: holder),
+                    number: state?.transition ?? 0, value: value, at: now)
                 let made = calls(
-                    definition, profile, value: value, number: state?.transition ?? 0, at: now, connection: connection,
-                    destination: destination, salt: salt)
+                    transition, connection: connection, destination: destination, origin: .repair, salt: salt
+                ).emissions
                 standing.append(
                     StandingValue(
                         profile: profile, computationID: definition.id, kind: definition.kind, value: value,
@@ -119,7 +140,7 @@ extension Engine {
 
     private func calls(
         _ definition: Computation, _ profile: ProfileOrdinal, value: JSONValue, number: Int, at instant: Instant,
-        connection: Connection, destination: Destination, salt: String?
+        connection: Connection, destination: Destination
     ) -> [Emission] {
         guard connection.sendIdentify || connection.sendTrack else { return [] }
         let people = definition.level == .users ? [profile] : identity.users(of: profile)
@@ -129,8 +150,7 @@ extension Engine {
                 accountID: person == profile ? nil : identity.segmentID(of: profile), number: number, value: value,
                 at: instant)
             return self.calls(
-                transition, connection: connection, destination: destination,
-                origin: salt == nil ? .firstSync : .repair, salt: salt
+                transition, connection: connection, destination: destination, origin: .firstSync
             ).emissions
         }
     }

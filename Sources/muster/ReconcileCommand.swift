@@ -85,8 +85,12 @@ struct ReconcileCommand: AsyncParsableCommand {
         }
         print(
             "\(count("compared")) people in \(count("requests")) requests: \(count("agreeing")) values agree, "
-                + "\(count("missing")) missing, \(count("differing")) differing, \(count("extra")) extra; "
-                + "\(count("inMotion")) just changing, \(count("notFindable")) without a user id")
+                + "\(count("missing")) missing, \(count("differing")) differing, \(count("extra")) extra")
+        let left = [
+            ("inMotion", "that just change"), ("notFindable", "of people without a user id"),
+            ("ambiguous", "of people in several accounts"),
+        ].filter { count($0.0) > 0 }.map { "\(count($0.0)) \($0.1)" }
+        if !left.isEmpty { print("Values not compared: \(left.joined(separator: ", "))") }
         for drift in run["drifts"]?.array ?? [] {
             let words = ["kind", "person", "attribute"].compactMap { drift[$0]?.string }.joined(separator: " ")
             print("  \(words): here \(drift["expected"] ?? .null), there \(drift["held"] ?? .null)")

@@ -202,6 +202,44 @@ private struct Loop: Sendable {
         }
     }
 
+    @Test("Another name of the attribute: the estimate says what is sent again, and everybody has it") func renamed()
+        async throws
+    {
+        try await Loop.with { loop in
+            for index in 0..<5 {
+                try await loop.installation.send(loop.installation.track("A", user: "u\(index)"))
+            }
+            let audience = try await loop.client.audience("As", "event('A').count() >= 1")
+            _ = try await loop.client.settled(audience)
+            try await loop.connect(audience, ["sendTrack": true])
+            try await loop.delivered()
+            let path = "/destinations/\(loop.destination)/estimate"
+            func estimate(_ settings: JSONValue) async throws -> JSONValue? {
+                try await loop.client.post(
+                    path, ["computationId": .string(audience), "connectionSettings": settings]
+                ).data["estimate"]
+            }
+            let unchanged = try await estimate([:])
+            #expect(unchanged?["people"] == 0 && unchanged?["dataPoints"] == 0 && unchanged?["isUpdate"] == true)
+            #expect(unchanged?["text"]?.string?.hasPrefix("Nothing is sent at once, only changes; about ") == true)
+            let renamed = try await estimate(["keyName": "all_as"])
+            #expect(renamed?["isResync"] == true && renamed?["dataPoints"] == 5)
+            #expect(
+                renamed?["text"]?.string?.hasPrefix("Sent again under the new settings: 5 people, 5 data points; ")
+                    == true)
+            #expect(try await estimate(["keyName": "all_as", "firstSync": "none"])?["dataPoints"] == 0)
+
+            _ = try await loop.client.patch(
+                "/spaces/spa_muster/audiences/\(audience)/destination-connections/\(loop.destination)",
+                ["connectionSettings": ["keyName": "all_as"]])
+            try await loop.delivered()
+            // The old attribute stays as it is; events do not happen again (they would be billed).
+            #expect(try loop.profile("u3")?["custom_attributes"] == ["as": true, "all_as": true])
+            let points = try await loop.client.get("/destinations/\(loop.destination)/data-points?days=2")
+            #expect(points.data["dataPoints"]?["total"] == 15)
+        }
+    }
+
     @Test("A spike is held with a reason; others go on; it can be let go or discarded") func spike() async throws {
         try await Loop.with { loop in
             let client = loop.client

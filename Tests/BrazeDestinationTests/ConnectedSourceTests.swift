@@ -146,6 +146,38 @@ import Testing
         }
     }
 
+    @Test("2: what a visitor did arrives before identify makes it the user's, also when it must be sent again")
+    func joiningInOrder() async throws {
+        try await SandboxTests.withSandbox { sandbox, address in
+            try await Desk.with { desk in
+                let fault = sandbox.answer(
+                    SandboxRequest(
+                        "PUT", "/sandbox/api/faults", headers: [("content-type", "application/json")],
+                        body: Array(#"{"next":[{"kind":"error","count":2}]}"#.utf8)))
+                #expect(fault.status == 200)
+                let running = try desk.start([self.destination(desk, address)])
+                try desk.emit(
+                    [
+                        try self.call(1, "track_calls", .track, ["anonymousId": "a1", "event": "Viewed"]),
+                        try self.call(
+                            2, "identify_users", .identify, ["anonymousId": "a1", "userId": "u1"]),
+                        try self.call(3, "identify_calls", .identify, ["userId": "u1", "traits": ["plan": "pro"]]),
+                        try self.call(4, "track_calls", .track, ["userId": "u1", "event": "Ordered"]),
+                    ], to: running)
+                try await eventually("delivered") { try desk.waiting == 0 }
+                try await running.stop()
+                let user = try self.user(sandbox, "u1")
+                #expect(
+                    Set((user["custom_events"]?.array ?? []).compactMap { $0["name"]?.string }) == [
+                        "Viewed", "Ordered",
+                    ]
+                )
+                #expect(user["user_aliases"]?[0]?["alias_name"] == "a1")
+                #expect(user["custom_attributes"] == ["plan": "pro"])
+            }
+        }
+    }
+
     @Test("3: subscription and deletion") func subscriptionAndDeletion() async throws {
         try await SandboxTests.withSandbox { sandbox, address in
             try await Desk.with { desk in

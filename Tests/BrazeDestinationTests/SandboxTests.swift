@@ -57,6 +57,40 @@ import Testing
         return Dictionary(users.map { ($0["external_id"]?.string ?? "", $0) }) { first, _ in first }
     }
 
+    @Test(
+        "a bad e-mail address: the membership arrives without it and says so; a source's call is parked with the field")
+    func badEmail() async throws {
+        try await Self.withSandbox { sandbox, address in
+            try await Desk.with { desk in
+                let running = try desk.start([
+                    desk.destination(endpoint: address, key: SandboxConfiguration.defaultKey)
+                ])
+                func identify(_ user: String, _ origin: Emission.Origin) -> Emission {
+                    var emission = desk.identify(user, ["vip": true, "email": "kim at example"])
+                    emission.origin = origin
+                    emission.payload =
+                        JSONValue.object([
+                            "type": "identify", "userId": .string(user),
+                            "traits": ["vip": true, "email": "kim at example"],
+                            "context": ["personas": ["computation_class": "audience", "computation_key": "vip"]],
+                        ]).utf8
+                    return emission
+                }
+                try desk.emit([identify("u1", .change), identify("u2", .source)], to: running)
+                try await eventually("settled") { try desk.waiting == 0 }
+                try await running.stop()
+                #expect(try Self.profile(sandbox, "u1")["custom_attributes"] == ["vip": true])
+                #expect(try Self.profile(sandbox, "u1")["email"] == nil)
+                #expect(try Self.profile(sandbox, "u2") == .null)
+                let parked = try desk.store.outbox(parked: true, limit: 10).compactMap(\.parkedReason)
+                #expect(parked == ["The value provided for the 'email' field is not a valid email."])
+                let told = try desk.store.attemptEmissions(
+                    DeliveryFilter(destinationID: "dst"), before: nil, limit: 10)
+                #expect(told.contains { $0.detail.hasPrefix("Sent without the e-mail address 'kim at example'") })
+            }
+        }
+    }
+
     @Test("checks 88–90: trait and audience arrive as custom attributes and custom events") func theStory() async throws
     {
         try await Self.withSandbox { sandbox, address in

@@ -140,6 +140,59 @@ import Testing
             ])
     }
 
+    @Test("§18: a bad field that goes along does not keep a membership from arriving; a source's call is refused whole")
+    func badCompany() throws {
+        let call: JSONValue = [
+            "type": "identify", "userId": "u1",
+            "traits": ["big_spenders": true, "email": "not an address", "avatar": "no address", "phone": ["x": 1]],
+            "context": ["personas": ["computation_class": "audience", "computation_key": "big_spenders"]],
+        ]
+        let destination = try braze()
+        guard case .update("external_id:u1", let update) = destination.map(emission(.identify, call)) else {
+            Issue.record("the membership is an update")
+            return
+        }
+        #expect(update.values == ["big_spenders": true])
+        for words in ["'not an address'", "image_url: ", "phone: is an object"] {
+            #expect(update.note?.contains(words) == true, "\(update.note ?? "")")
+        }
+        // The call of a source: the whole event, with the field (braze-destination §18).
+        var passedOn = emission(.identify, call)
+        passedOn.origin = .source
+        #expect(refusal(destination.map(passedOn))?.hasPrefix("image_url: ") == true)
+        // The value itself is never left out.
+        let own: JSONValue = [
+            "type": "identify", "userId": "u1", "traits": ["phone": ["x": 1]],
+            "context": ["personas": ["computation_class": "trait", "computation_key": "phone"]],
+        ]
+        #expect(refusal(destination.map(emission(.identify, own)))?.hasPrefix("phone: ") == true)
+        // Where the address alone says who it is, it goes as it is: Braze's words tell what is wrong.
+        let alone: JSONValue = [
+            "type": "identify", "traits": ["big_spenders": true, "email": "not an address"],
+            "context": ["personas": ["computation_class": "audience", "computation_key": "big_spenders"]],
+        ]
+        #expect(try objects(destination.map(emission(.identify, alone)))[0].object["email"] == "not an address")
+        let event: JSONValue = [
+            "type": "track", "userId": "u1", "event": "Audience Entered", "receivedAt": "2026-02-03T04:05:07Z",
+            "context": [
+                "traits": ["email": "@"],
+                "personas": ["computation_class": "audience", "computation_key": "big_spenders"],
+            ],
+        ]
+        guard case .occurrence(_, let occurrence) = destination.map(emission(.track, event)) else {
+            Issue.record("an event is an occurrence")
+            return
+        }
+        #expect(occurrence.note?.contains("'@'") == true)
+        #expect(!String(decoding: occurrence.objects[0].json, as: UTF8.self).contains("\"email\""))
+    }
+
+    @Test(arguments: [
+        ("kim@example.org", true), ("k.i+m@sub.example.org", true), ("kim", false), ("kim@", false), ("@x.org", false),
+        ("kim@example", false), ("a@b@c.org", false), ("a b@c.org", false), (".a@c.org", false), ("a@c..org", false),
+    ])
+    func addresses(text: String, isOne: Bool) { #expect(BrazeIdentity.isAddress(text) == isOne) }
+
     @Test("TX 44: anonymous persons are refused unless the alias is on") func anonymous() throws {
         let call: JSONValue = ["anonymousId": "a1", "traits": ["k": 1]]
         #expect(refusal(try braze().map(emission(.identify, call)))?.contains("anonymous_alias_label") == true)

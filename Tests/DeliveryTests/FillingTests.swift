@@ -50,6 +50,38 @@ import Testing
         #expect(requests[1].json.map { $0["external_id"] } == ["v", "v"])
     }
 
+    @Test("what makes one person another waits until everything earlier of them is through") func follows() {
+        var script = Script()
+        func join(_ sequence: Int64) {
+            let object = OutgoingObject(array: "aliases_to_identify", ["external_id": "u1", "name": "join"])
+            script.queue.enqueue(
+                Script.reference(sequence),
+                .occurrence(person: "u1", Occurrence(objects: [object], follows: ["alias"])), known: [:],
+                now: script.now)
+        }
+        script.track(1, "alias")
+        join(2)
+        script.track(3, "u1")
+        script.track(4, "alias")
+        script.track(5, "other")
+        // The visitor's events leave; the user's wait, also while those are tried again.
+        let first = script.after(0) + script.after(1000)
+        #expect(first.count == 1 && first[0].json.map { $0["name"] } == ["e1", "e4", "e5"])
+        script.answer(first[0], .unavailable(message: "503"), status: 503)
+        script.track(6, "u1")
+        let second = script.later()
+        #expect(second.count == 1 && second[0].json.map { $0["name"] } == ["e1", "e4", "e5"])
+        #expect(script.after(10_000).isEmpty)
+        script.succeed(second[0])
+        let third = script.after(0) + script.after(1000)
+        #expect(third.flatMap(\.json).map { $0["name"] } == ["join", "e3", "e6"])
+        // What is later does not hold it up, and a visitor of whom nothing waits never does.
+        for request in third { script.succeed(request) }
+        join(7)
+        script.track(8, "alias")
+        #expect(script.after(1000).flatMap(\.json).compactMap { $0["name"]?.string }.sorted() == ["e8", "join"])
+    }
+
     @Test("TX 19: never more than 75 objects, also when one emission needs several") func countsObjects() {
         var script = Script()
         script.track(1, "a", objects: 40)

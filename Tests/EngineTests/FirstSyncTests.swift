@@ -146,6 +146,65 @@ import Testing
         #expect(later.allSatisfy { $0.origin == .change })
     }
 
+    @Test("changed names, traits or ids are told again: attributes only, with ids of their own, as of the change")
+    func resync() async throws {
+        typealias Change = @Sendable (inout Connection) -> Void
+        let changes: [(name: String, change: Change, isTold: Bool)] = [
+            ("name", { $0.keyName = "large" }, true),
+            ("traits", { $0.enrichment = [TraitEnrichment(trait: "plan")] }, true),
+            ("ids", { $0.idSync = [IDSync(externalID: "email", strategy: .last, mapTo: "user_id")] }, true),
+            ("event names", { $0.enterEvent = "In" }, false), ("update only", { $0.updateExistingOnly = true }, false),
+            ("nothing", { _ in }, false),
+            (
+                "changes only",
+                {
+                    $0.keyName = "large"
+                    $0.firstSync = .none
+                }, false
+            ),
+        ]
+        for (name, change, isTold) in changes {
+            let made = try await audience(3)
+            try await made.apply(
+                (0..<3).map { made.identify(user: "u\($0)", at: start, ["email": .string("u\($0)@example.org")]) })
+            try await made.apply([connect(made, at: start + hour)])
+            let first = try emissions(made)
+            #expect(first.count == 6)
+            // The trait is younger than the membership: what goes along is what is so at the change.
+            try await made.apply((0..<3).map { made.identify(user: "u\($0)", at: start + day, ["plan": "pro"]) })
+            try await made.apply([connect(made, at: start + day + hour, change)])
+            let told = try emissions(made).dropFirst(6)
+            #expect(told.map(\.kind) == (isTold ? [.identify, .identify, .identify] : []), "\(name)")
+            #expect(told.allSatisfy { $0.origin == .firstSync && $0.timestamp == start + day + hour }, "\(name)")
+            #expect(Set(told.map(\.messageID)).isDisjoint(with: first.map(\.messageID)), "\(name)")
+            for emission in told {
+                let traits = try JSONValue(parsing: emission.payload)["traits"]
+                #expect(traits?[name == "name" ? "large" : "big"] == true)
+                #expect(traits?["plan"] == (name == "traits" ? "pro" : nil))
+            }
+        }
+    }
+
+    @Test("back and forth: each change is told, in chunks, also over a kill; those it lets create count as unknown")
+    func resyncTwice() async throws {
+        let made = try await audience(1500)
+        try await made.apply([connect(made, at: start + hour) { $0.updateExistingOnly = true }])
+        try await made.apply([connect(made, at: start + .hours(2))], isBackfillHeld: true)
+        #expect(made.engine.hasFirstSync)
+        try made.reopen()
+        while made.engine.hasFirstSync {
+            made.engine.continueFirstSync(limit: 100)
+            try made.engine.commit()
+        }
+        try await made.apply([connect(made, at: start + .hours(3)) { $0.keyName = "x" }])
+        try await made.apply([connect(made, at: start + .hours(4))])
+        let all = try emissions(made)
+        #expect(all.count == 3000 + 3 * 1500)
+        #expect(Set(all.map(\.messageID)).count == all.count)
+        #expect(all.dropFirst(3000).prefix(1500).allSatisfy { $0.origin == .repair && $0.kind == .identify })
+        #expect(all.dropFirst(4500).allSatisfy { $0.origin == .firstSync && $0.kind == .identify })
+    }
+
     @Test("a connection that is removed is not told on; a switched-off destination waits") func cancelled() async throws
     {
         let made = try await audience(1500)

@@ -61,6 +61,11 @@ export function connectionSettings(kindName, settings, key, changed = () => {}, 
   const none = h('p', { class: 'error' }, 'With both off, nothing is sent.');
   const check = () => { none.hidden = settings.sendIdentify || settings.sendTrack; };
   check();
+  const already = field('Those who are in already', select(firstSyncs, settings.firstSync, (mode) => { settings.firstSync = mode; changed(); }), {
+    hint: isNew
+      ? 'Events can start campaigns and Canvases: silent keeps them from reaching people who have been in for long.'
+      : 'What is switched on is sent for them, and attributes again when their name, the traits that go along or the ids change; events never again.',
+  });
   const example = kindName === 'audience' ? 'true or false' : 'the value';
   node.append(...[
     checkbox('Send Identify: custom attribute', settings.sendIdentify, (on) => { settings.sendIdentify = on; check(); changed(); },
@@ -72,9 +77,9 @@ export function connectionSettings(kindName, settings, key, changed = () => {}, 
       changed();
     }, { hint: 'In Braze: a custom event with how often and when last.' }),
     names, none,
-    isNew && field('Those who are in already', select(firstSyncs, settings.firstSync, (mode) => { settings.firstSync = mode; changed(); }),
-      { hint: 'Events can start campaigns and Canvases: silent keeps them from reaching people who have been in for long.' }),
+    isNew && already,
     overrides(settings, key, changed),
+    !isNew && already,
     checkbox('Connect to destination', settings.enabled, (on) => { settings.enabled = on; changed(); },
       { hint: 'Off keeps the settings and sends nothing.' })].filter(Boolean));
   return node;

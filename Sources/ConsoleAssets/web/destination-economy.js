@@ -115,7 +115,7 @@ export function reconcileTab({ destination, context, path }) {
         figure('Missing', number(run.missing), `known here, not in ${destination.name}`),
         figure('Differing', number(run.differing), 'another value there'),
         figure('Extra', number(run.extra), 'there, though it should not be'),
-        figure('Not compared', number(run.inMotion + run.notFindable), `${number(run.inMotion)} just changing, ${number(run.notFindable)} without a user id`),
+        figure('Not compared', number(run.inMotion + run.notFindable + run.ambiguous), `values: ${[`${number(run.inMotion)} just changing`, `${number(run.notFindable)} of people without a user id`, run.ambiguous > 0 && `${number(run.ambiguous)} of people in several accounts`].filter(Boolean).join(', ')}`),
         figure('Started', time(run.startedAt), run.repaired ? `${number(run.repaired)} repaired` : ''))),
       run.computations.length > 0 && card('By audience and trait', table([
         { name: 'Name', cell: (row) => row.name },
@@ -147,7 +147,7 @@ export function reconcileTab({ destination, context, path }) {
       h('div', { class: 'actions' }, button('Compare', begin(false), { kind: 'primary' })))), result));
 }
 
-/** What connecting would cost, asked anew when the settings change. `subject` names the audience or its query. */
+/** What connecting, or a change of settings, would cost, asked anew when the settings change. `subject` names the audience or its query. */
 export function estimateNote(destinationId, subject) {
   const node = h('div', { class: 'estimate', role: 'status' });
   let turn = 0;
@@ -158,7 +158,7 @@ export function estimateNote(destinationId, subject) {
     try {
       const { estimate } = await api.post(`/destinations/${destinationId}/estimate`, { ...subject, connectionSettings: settings });
       if (mine !== turn) return;
-      replace(node, notice('info', 'Before you connect', `${estimate.text}${estimate.seconds > 60 ? ` The first sync takes about ${duration(estimate.seconds * 1000)}.` : ''}`));
+      replace(node, notice('info', estimate.isUpdate ? 'When you save' : 'Before you connect', `${estimate.text}${estimate.seconds > 60 ? ` That takes about ${duration(estimate.seconds * 1000)}.` : ''}`));
     } catch (error) {
       if (mine === turn) replace(node, notice('warn', 'No estimate.', error.message));
     }

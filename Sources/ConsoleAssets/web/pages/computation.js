@@ -201,11 +201,11 @@ async function destinationsTab({ context, kind, kindName, path, item }) {
       toast(isNew ? `Connected to ${destination.name}: ${settings.firstSync === 'none' ? 'changes are sent from now on.' : 'everybody is sent now, changes from then on.'}` : 'Saved.');
       await draw();
     }), { kind: 'primary' });
-    const estimate = isNew && estimateNote(destination.id, { computationId: item.id });
+    const estimate = estimateNote(destination.id, { computationId: item.id });
     const ask = debounce(400, () => estimate.ask(settingsFor(kindName, settings)));
-    if (isNew) estimate.ask(settingsFor(kindName, settings));
+    ask();
     const close = sideSheet(`${destination.name}: connection settings`, [
-      connectionSettings(kindName, settings, item.key, isNew ? ask : undefined, { isNew }), estimate && estimate.node, problem,
+      connectionSettings(kindName, settings, item.key, ask, { isNew }), estimate.node, problem,
       h('div', { class: 'actions' }, save)]);
   }
 
