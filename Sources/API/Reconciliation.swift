@@ -156,7 +156,8 @@ struct Reconciliation: Sendable {
                             standing: value, person: person, attribute: name, value: expected, emission: emission))
                 }
             }
-            if !isFindable { report.notFindable += 1 }
+            // Who can't be addressed at all was never told anything.
+            if !isFindable, !value.emissions.isEmpty { report.notFindable += 1 }
         }
         return order.compactMap { found[$0] }
     }

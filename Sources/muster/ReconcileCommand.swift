@@ -30,6 +30,29 @@ struct ReconcileCommand: AsyncParsableCommand {
     var repair = false
 
     func run() async throws {
+        do {
+            try await compare()
+        } catch let end as ExitCode {
+            throw end
+        } catch let refusal as Refusal {
+            try fail(refusal.message)
+        } catch {
+            try fail(
+                "Muster does not answer at \(url) (\(error)): start it with 'muster serve', or say where with --url")
+        }
+    }
+
+    /// Why there is nothing to compare.
+    private struct Refusal: Error {
+        var message: String
+    }
+
+    private func fail(_ message: String) throws -> Never {
+        FileHandle.standardError.write(Data("\(message)\n".utf8))
+        throw ExitCode(2)
+    }
+
+    private func compare() async throws {
         let path = "/destinations/\(try await find())/reconcile"
         let body: JSONValue = [
             "mode": full ? "full" : "sample", "sampleSize": .number(sample), "people": everybody ? "all" : "members",
@@ -55,7 +78,8 @@ struct ReconcileCommand: AsyncParsableCommand {
         }
         guard found.count == 1, let id = found[0]["id"]?.string else {
             let names = all.compactMap { $0["name"]?.string }.joined(separator: ", ")
-            throw ValidationError("Name one destination with --destination: \(names.isEmpty ? "there is none" : names)")
+            throw Refusal(
+                message: "Name one destination with --destination: \(names.isEmpty ? "there is none" : names)")
         }
         return id
     }
@@ -71,8 +95,8 @@ struct ReconcileCommand: AsyncParsableCommand {
         let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
         let answer = try JSONValue(parsing: try await response.body.collect(upTo: 16 << 20).readableBytesView)
         guard response.status.code < 300, let data = answer["data"] else {
-            throw ValidationError(
-                answer["errors"]?[0]?["message"]?.string ?? "the server answered \(response.status.code)")
+            throw Refusal(
+                message: answer["errors"]?[0]?["message"]?.string ?? "The server answered \(response.status.code)")
         }
         return data
     }
@@ -93,9 +117,19 @@ struct ReconcileCommand: AsyncParsableCommand {
         if !left.isEmpty { print("Values not compared: \(left.joined(separator: ", "))") }
         for drift in run["drifts"]?.array ?? [] {
             let words = ["kind", "person", "attribute"].compactMap { drift[$0]?.string }.joined(separator: " ")
-            print("  \(words): here \(drift["expected"] ?? .null), there \(drift["held"] ?? .null)")
+            print("  \(words): here \(Self.words(drift["expected"])), there \(Self.words(drift["held"]))")
         }
+        let drifted = count("missing") + count("differing") + count("extra")
+        let listed = run["drifts"]?.array?.count ?? 0
+        if drifted > listed { print("  … and \(drifted - listed) more") }
         if repair { print("\(count("repaired")) values are being repaired") }
-        guard repair || count("missing") + count("differing") + count("extra") == 0 else { throw ExitCode(1) }
+        guard repair || drifted == 0 else {
+            print("Set them to what Muster knows with --repair")
+            throw ExitCode(1)
+        }
+    }
+    private static func words(_ value: JSONValue?) -> String {
+        guard let value, !value.isNull else { return "nothing" }
+        return value.description
     }
 }

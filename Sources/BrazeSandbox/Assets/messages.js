@@ -58,10 +58,19 @@ function editor(main, id, word) {
         const sends = (await get("/sends", { message: id })).sends;
         replace(records, sends.length === 0 ? empty("No dry runs yet", "A dry run evaluates the audience as a send would and keeps the list.")
           : table(["When", { title: "Recipients", numeric: true }, "Who", "By"], sends.map((send) => h("tr", null, h("td", null, time(send.at)), h("td", { class: "num" }, number(send.count)),
-            h("td", { class: "wide" }, send.recipients.slice(0, 10).join(", ") + (send.count > 10 ? " and " + number(send.count - 10) + " more" : ""), send.notice && h("div", { class: "note" }, send.notice)),
-            h("td", null, send.source === "api" ? "API trigger" : "This page")))));
+            h("td", { class: "wide" }, who(send), send.notice && h("div", { class: "note" }, send.notice)),
+            h("td", { class: "tight" }, send.source === "api" ? "API trigger" : "This page")))));
       }
     }
+    /** The first ten, and all that were kept on demand. */
+    function who(send) {
+      if (send.count <= 10) return send.recipients.join(", ");
+      const rest = send.count - send.recipients.length;
+      return h("details", { open: opened.has(send.at), ontoggle: (event) => { if (event.target.open) opened.add(send.at); else opened.delete(send.at); } },
+        h("summary", null, send.recipients.slice(0, 10).join(", ") + " and " + number(send.count - 10) + " more"),
+        send.recipients.slice(10).join(", ") + (rest > 0 ? " and " + number(rest) + " more, counted only" : ""));
+    }
+    const opened = new Set();
     const changed = () => { panel.reset(); clearTimeout(timer); timer = setTimeout(preview, 250); };
     async function save() {
       const saved = await attempt(() => api(id ? "PUT" : "POST", "/" + word.path + (id ? "/" + id : ""), body()), "Saved.");

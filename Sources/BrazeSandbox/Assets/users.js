@@ -12,7 +12,7 @@ export function userTable(users, compact) {
     users.map((user) => h("tr", null,
       h("td", { class: "user" }, h("a", { href: link("/users/" + user.braze_id), class: "name" }, label(user)),
         user.name && h("span", { class: "quiet" }, " " + user.name), !user.external_id && [" ", badge("no external ID")]),
-      h("td", null, user.email || h("span", { class: "quiet" }, "–")),
+      h("td", { class: "email", title: user.email }, user.email || h("span", { class: "quiet" }, "–")),
       !compact && [h("td", { class: "num" }, number(user.attribute_count)), h("td", { class: "num" }, number(user.event_count))],
       h("td", null, time(user.updated_at)))));
 }

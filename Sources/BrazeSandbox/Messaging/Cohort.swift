@@ -26,7 +26,7 @@ struct Send: Sendable {
     let notice: String?
 
     static let kept = 200
-    static let listed = 50
+    static let listed = 1000
 
     var json: JSONObject {
         [
