@@ -84,6 +84,29 @@ extension DestinationKind {
         ],
         addressField: "endpoint")
 
+    /// Members of audiences as Braze cohorts, for those who have a partner key.
+    public static let brazeCohorts = DestinationKind(
+        kind: "braze_cohorts", name: "Braze Cohorts",
+        fields: [
+            Field(
+                key: "endpoint", label: "Data centre",
+                hint: "Stands in the address of your Braze dashboard: dashboard-03.braze.com is US-03.",
+                isRequired: true, control: .choice(brazeDataCentres)),
+            Field(
+                key: "partner_api_key", label: "Partner key",
+                hint: "Braze gives it to partners, one for the US and one for the EU.", isRequired: true,
+                control: .secret),
+            Field(
+                key: "client_secret", label: "Data import key",
+                hint: "In Braze: Partner Integrations → Technology Partners → Segment.", isRequired: true,
+                control: .secret),
+            Field(
+                key: "anonymous_alias_label", label: "Alias label for anonymous users",
+                hint: "As in the Braze destination. Empty: only people with a user id are members.",
+                isRequired: false, control: .text),
+        ],
+        addressField: "endpoint")
+
     /// Signed webhooks to an address of one's own.
     public static let webhook = DestinationKind(
         kind: "webhook", name: "Webhook",

@@ -47,8 +47,11 @@ public struct BrazeSettings: Sendable, Hashable {
     }
 
     /// Names the workspace without giving the key away. A new key may belong to another workspace, so it counts as one.
-    var workspaceFingerprint: String {
-        let digest = SHA256.hash(data: Array("\(endpoint) \(apiKey)".utf8))
+    var workspaceFingerprint: String { Self.fingerprint("\(endpoint) \(apiKey)") }
+
+    /// Tells one text from others without giving it away.
+    static func fingerprint(_ text: String) -> String {
+        let digest = SHA256.hash(data: Array(text.utf8))
         let hex = Array("0123456789abcdef")
         return digest.prefix(8).map { "\(hex[Int($0 >> 4)])\(hex[Int($0 & 15)])" }.joined()
     }
@@ -56,7 +59,7 @@ public struct BrazeSettings: Sendable, Hashable {
     private static func isTrue(_ value: JSONValue) -> Bool { value == true || value == "true" }
 
     /// A text without spaces around it; `nil` where it is missing or empty.
-    private static func text(_ field: String, in settings: JSONObject) throws(SettingsError) -> String? {
+    static func text(_ field: String, in settings: JSONObject) throws(SettingsError) -> String? {
         switch settings[field] {
         case nil, .null?: return nil
         case .string(let text)?:

@@ -52,8 +52,12 @@ public protocol DestinationAdapter: Sendable {
     /// The request that carries the objects, in this order.
     func request(for objects: [OutgoingObject]) -> DestinationRequest
 
+    /// A request that must have succeeded once before such objects are sent, for example one that makes the list that they
+    /// join; `nil` where there is none.
+    func preparation(for objects: [OutgoingObject], at instant: Instant) -> Preparation?
+
     /// The request as it leaves at an instant, for destinations that want to be told when it left, for example under
-    /// a signature. Called once per sending, also of the probe; the body must stay as it is.
+    /// a signature, or that want a secret in the body, which is not recorded so. Called once per sending, also of the probe.
     func seal(_ request: DestinationRequest, at instant: Instant) -> DestinationRequest
 
     /// What an answer means for the objects that were sent, in the order they were sent.
@@ -71,6 +75,18 @@ public protocol DestinationAdapter: Sendable {
 
     /// How held values can be read back; `nil` where they can't.
     var lookup: Lookup? { get }
+}
+
+/// A request that must have succeeded before others. It is made again after a restart, so it must do no harm twice.
+public struct Preparation: Sendable, Hashable {
+    /// What it prepares: it is made once per key.
+    public var key: String
+    public var request: DestinationRequest
+
+    public init(key: String, request: DestinationRequest) {
+        self.key = key
+        self.request = request
+    }
 }
 
 /// Another address of the same destination.
@@ -164,6 +180,7 @@ extension DestinationAdapter {
     }
 
     public func seal(_ request: DestinationRequest, at instant: Instant) -> DestinationRequest { request }
+    public func preparation(for objects: [OutgoingObject], at instant: Instant) -> Preparation? { nil }
     public var probe: DestinationRequest? { nil }
     public func interpretProbe(_ response: DestinationResponse) -> ProbeVerdict { .working }
     public var pricing: Pricing { .free }
@@ -204,14 +221,17 @@ public struct DestinationLimits: Sendable, Hashable {
     /// Arrays whose objects share a request only with their like, because they go to an address of their own, and how
     /// many of them one request takes.
     public var separateArrays: [String: Int]
+    /// Whether a request holds objects of one array only.
+    public var keepsArraysApart: Bool
 
     /// So many ready objects make a request worth sending at once.
     var fullRequest: Int { min(objectsPerRequest, objectsPerArray ?? objectsPerRequest) }
 
     public init(
         objectsPerRequest: Int, objectsPerArray: Int? = nil, bytesPerRequest: Int, bytesPerObject: Int,
-        requestsPerSecond: Double, separateArrays: [String: Int] = [:]
+        requestsPerSecond: Double, separateArrays: [String: Int] = [:], keepsArraysApart: Bool = false
     ) {
+        self.keepsArraysApart = keepsArraysApart
         precondition(
             objectsPerRequest >= 1 && objectsPerArray ?? 1 >= 1 && requestsPerSecond > 0,
             "a destination takes something")

@@ -20,6 +20,8 @@ final class DestinationRunner: Sendable {
     private let logger: Logger
     let mailbox = Mailbox()
     private let current: Mutex<DestinationActivity>
+    /// Keys of what was prepared by this runner.
+    private let prepared = Mutex<Set<String>>([])
 
     var activity: DestinationActivity { current.withLock { $0 } }
 
@@ -139,9 +141,13 @@ final class DestinationRunner: Sendable {
             let request = adapter.request(for: planned.outgoing)
             work.requests[planned.id] = request
             let sealed = adapter.seal(request, at: clock.now())
-            group.addTask { [mailbox, sender] in
+            let preparation = adapter.preparation(for: planned.outgoing, at: clock.now()).flatMap { preparation in
+                prepared.withLock { $0.contains(preparation.key) } ? nil : preparation
+            }
+            group.addTask { [self, mailbox, sender] in
                 let started = ContinuousClock.now
-                let reply = await sender.send(sealed)
+                let refusal = preparation == nil ? nil : await prepare(preparation)
+                let reply = if let refusal { refusal } else { await sender.send(sealed) }
                 let answer = Mailbox.Answer(
                     requestID: planned.id, reply: reply, duration: ContinuousClock.now - started)
                 mailbox.post { $0.answers.append(answer) }
@@ -150,6 +156,15 @@ final class DestinationRunner: Sendable {
         let activity = work.queue.activity(now: clock.now())
         current.withLock { $0 = activity }
         await recordPause(&work, &group)
+    }
+
+    /// Makes a request that others need; the reply if it did not succeed, which is then theirs.
+    private func prepare(_ preparation: Preparation?) async -> Reply? {
+        guard let preparation else { return nil }
+        let reply = await sender.send(adapter.seal(preparation.request, at: clock.now()))
+        guard case .response(let response) = reply, 200..<300 ~= response.status else { return reply }
+        prepared.withLock { _ = $0.insert(preparation.key) }
+        return nil
     }
 
     private func startProbe(_ work: inout Work, _ group: inout DiscardingTaskGroup, now: Instant) {

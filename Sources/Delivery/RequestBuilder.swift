@@ -34,7 +34,8 @@ struct RequestBuilder: Sendable {
     /// Whether objects of this array may join what is in the request.
     private func admits(_ array: String) -> Bool {
         guard let other = objects.first?.outgoing.array, other != array else { return true }
-        return limits.separateArrays[array] == nil && limits.separateArrays[other] == nil
+        return !limits.keepsArraysApart && limits.separateArrays[array] == nil
+            && limits.separateArrays[other] == nil
     }
 
     /// Whether an occurrence could ever be sent; the reason in words if not.

@@ -40,7 +40,16 @@ extension DeliveryService {
         guard isSent else { return trial }
         let sentAt = clock.now()
         let started = ContinuousClock.now
-        let reply = await sender.send(adapter.seal(request, at: sentAt))
+        var refusal: Reply?
+        if let preparation = adapter.preparation(for: objects, at: sentAt) {
+            let reply = await sender.send(adapter.seal(preparation.request, at: sentAt))
+            if case .response(let response) = reply, 200..<300 ~= response.status {
+                refusal = nil
+            } else {
+                refusal = reply
+            }
+        }
+        let reply = if let refusal { refusal } else { await sender.send(adapter.seal(request, at: sentAt)) }
         trial.duration = ContinuousClock.now - started
         trial.reply = reply
         var outcome = AttemptRow.Outcome.unknown

@@ -89,7 +89,8 @@ struct Server {
         progress.end()
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .delivery)
         delivery = DeliveryService(
-            store: store, clock: clock, client: client, adapters: [BrazeDestination.self, WebhookDestination.self],
+            store: store, clock: clock, client: client,
+            adapters: [BrazeDestination.self, BrazeCohorts.self, WebhookDestination.self],
             facts: { [engine] id in
                 engine.readState { $0.computation(id: id) }.map {
                     ComputationFacts(members: $0.size, createdAt: $0.definition.createdAt)
@@ -108,7 +109,7 @@ struct Server {
                         try await engine.waitUntilCaughtUp(with: testClock.now())
                     }
                 },
-                version: Version.current, destinationKinds: [.braze, .webhook]),
+                version: Version.current, destinationKinds: [.braze, .brazeCohorts, .webhook]),
             engine: engine, log: log, journal: journal, delivery: delivery)
         erasure = ErasureRun(eraser: LogEraser(engine: engine, log: log, logger: logger))
         connect()

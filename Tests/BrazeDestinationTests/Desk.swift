@@ -195,7 +195,7 @@ final class Desk: Sendable {
         changes.destinations = destinations
         try store.commit(changes)
         let service = DeliveryService(
-            store: store, clock: WallClock(), client: client, adapters: [BrazeDestination.self],
+            store: store, clock: WallClock(), client: client, adapters: [BrazeDestination.self, BrazeCohorts.self],
             configuration: configuration, seed: 1, logger: .quiet)
         service.destinationsChanged(destinations)
         let group = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: .quiet))
