@@ -78,7 +78,7 @@ import Testing
         let cohorts = try BrazeCohorts(settings: Self.settings)
         func verdict(_ status: Int, _ message: String) -> Verdict {
             cohorts.interpret(
-                DestinationResponse(status: status, body: JSONValue(["message": .string(message)]).utf8), to: [])
+                DestinationResponse(status: status, body: JSONValue.object(["message": .string(message)]).utf8), to: [])
         }
         #expect(verdict(201, "success") == .taken(rejected: [:], unplaced: []))
         #expect(verdict(423, "locked") == .unavailable(message: "423 locked"))
