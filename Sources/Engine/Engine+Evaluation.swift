@@ -21,8 +21,16 @@ extension Engine {
 
     /// Evaluates what the list names, and whatever depends on a value that changes, at one instant.
     func run(_ work: inout Worklist, at instant: Instant, cause: Cause) {
+        // Whoever a call is about is asked for by most of what it touches.
+        var seen: (profile: ProfileOrdinal, level: Computation.Level, subject: Subject)?
         while let (number, profile) = work.pop() {
-            evaluate(registry[number], profile, at: instant, cause: cause, work: &work)
+            let computation = registry[number]
+            let level = computation.facts.level
+            if seen?.profile != profile || seen?.level != level {
+                seen = (profile, level, subject(profile, level: level))
+            }
+            guard let subject = seen?.subject else { continue }
+            evaluate(computation, profile, subject, at: instant, cause: cause, work: &work)
         }
     }
 
@@ -43,17 +51,15 @@ extension Engine {
 
     /// Asks the one evaluator for the value of a computation on a profile, and carries out what follows from it.
     private func evaluate(
-        _ computation: RegisteredComputation, _ profile: ProfileOrdinal, at instant: Instant, cause: Cause,
-        work: inout Worklist
+        _ computation: RegisteredComputation, _ profile: ProfileOrdinal, _ subject: Subject, at instant: Instant,
+        cause: Cause, work: inout Worklist
     ) {
         statistics.evaluations += 1
-        let isAudience = computation.definition.kind == .audience
         let standing = computation.states[profile]
-        var value: JSONValue = isAudience ? false : .null
-        if qualifies(profile, for: computation.definition) {
+        var value: JSONValue = computation.facts.isAudience ? false : .null
+        if qualifies(profile, for: computation) {
             let evaluation = computation.compiled.evaluate(
-                subject(profile, level: computation.definition.level), evidence: evidence(computation.definition),
-                in: history, at: instant)
+                subject, evidence: computation.facts.evidence, in: history, at: instant)
             if evaluation.isTruncated { count("truncated_values") }
             value = evaluation.value
             if let due = evaluation.changesAt {
@@ -75,11 +81,16 @@ extension Engine {
     /// Whether a value says nothing about a profile that never had another: it is not in the audience, has no value, an
     /// empty list, or a count of 0 (spec: engage §1.3).
     func isNothing(_ value: JSONValue, of computation: RegisteredComputation) -> Bool {
-        Engine.isNothing(value, isAudience: computation.definition.kind == .audience, isCounter: computation.isCounter)
+        Engine.isNothing(value, isAudience: computation.facts.isAudience, isCounter: computation.isCounter)
     }
 
     static func isNothing(_ value: JSONValue, isAudience: Bool, isCounter: Bool) -> Bool {
         isAudience ? value != true : value == .null || value == [] || (value == 0 && isCounter)
+    }
+
+    private func qualifies(_ profile: ProfileOrdinal, for computation: RegisteredComputation) -> Bool {
+        computation.facts.level == .accounts
+            || identity.hasIdentifier(profile, ofTypes: computation.facts.filterByExternalIDs)
     }
 
     /// Whether the profile has an id that the computation asks for (spec: engage §2.7).
@@ -145,6 +156,7 @@ extension Engine {
         origin: Emission.Origin = .change, only connectionOnly: Connection? = nil, salt: String? = nil,
         people peopleOnly: Set<ProfileOrdinal>? = nil, where isWanted: (IDCombination) -> Bool = { _ in true }
     ) {
+        if connectionOnly == nil, computation.definition.connections.isEmpty { return }
         let definition = computation.definition
         var candidates = connectionOnly.map { [$0] } ?? definition.connections
         if origin == .firstSync { candidates = candidates.map(\.forFirstSync) }
@@ -237,7 +249,7 @@ extension Engine {
     }
 
     /// Which events a computation may read (spec: engage §4.5).
-    func evidence(_ definition: Computation) -> Evidence {
+    static func evidence(_ definition: Computation) -> Evidence {
         Evidence(
             receivedFrom: definition.options.includeHistoricalData ? nil : definition.createdAt,
             timestampFrom: definition.options.backfillEventDataDays.map { definition.createdAt - .days(Int64($0)) })

@@ -27,7 +27,8 @@ struct ComputedState: Sendable, Equatable {
 /// One audience or computed trait with everything that it has come to.
 final class RegisteredComputation {
     let number: ComputationNumber
-    var definition: Computation
+    var definition: Computation { didSet { facts = Facts(definition) } }
+    private(set) var facts: Facts
     var compiled: CompiledQuery
     var dependencies: Dependencies
     /// Position in dependency order: greater than that of every computation whose key the query reads.
@@ -39,13 +40,31 @@ final class RegisteredComputation {
     init(number: ComputationNumber, definition: Computation, compiled: CompiledQuery, dependencies: Dependencies) {
         self.number = number
         self.definition = definition
+        facts = Facts(definition)
         self.compiled = compiled
         self.dependencies = dependencies
     }
 
+    /// What every evaluation asks of the definition, which is too large to be handed around for it.
+    struct Facts {
+        let isAudience: Bool
+        let level: Computation.Level
+        let isActive: Bool
+        let filterByExternalIDs: [String]
+        let evidence: Evidence
+
+        init(_ definition: Computation) {
+            isAudience = definition.kind == .audience
+            level = definition.level
+            isActive = definition.enabled && definition.deletedAt == nil
+            filterByExternalIDs = definition.options.filterByExternalIDs
+            evidence = Engine.evidence(definition)
+        }
+    }
+
     var isCounter: Bool { compiled.definition.isCounter }
 
-    var isActive: Bool { definition.enabled && definition.deletedAt == nil }
+    var isActive: Bool { facts.isActive }
 
     func setState(_ state: ComputedState?, of profile: ProfileOrdinal) {
         let was = states[profile]?.isTelling ?? false

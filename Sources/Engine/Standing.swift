@@ -52,7 +52,7 @@ extension Engine {
     ) {
         guard let now = instants.first else { return }
         if sample.changes.isEmpty { sample.changes = Array(repeating: 0, count: instants.count - 1) }
-        let evidence = evidence(definition)
+        let evidence = Engine.evidence(definition)
         for number in profiles {
             let profile = ProfileOrdinal(number)
             guard identity.exists(profile), identity.isCanonical(profile), level(of: profile) == definition.level else {

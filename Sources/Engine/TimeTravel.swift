@@ -83,7 +83,7 @@ struct Viewpoint {
     }
 
     func evidence(_ definition: Computation) -> Evidence {
-        var evidence = engine.evidence(definition)
+        var evidence = Engine.evidence(definition)
         evidence.receivedUpTo = receivedUpTo
         return evidence
     }

@@ -44,7 +44,7 @@ struct Worklist {
         guard !computations.isEmpty else { return }
         let level = engine.level(of: profile)
         for computation in computations {
-            if computation.definition.level == level {
+            if computation.facts.level == level {
                 add(computation, profile)
             } else if level == .users {
                 for account in engine.identity.accounts(of: profile) { add(computation, account) }

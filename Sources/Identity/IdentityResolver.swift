@@ -7,7 +7,7 @@ public import Model
 /// order of ids within a call or on hash seeds; restoring from the rows it handed out gives the same graph.
 ///
 /// A call whose ids are all known and lead to one profile, which is nearly every call, costs one look-up per id.
-public struct IdentityResolver: Sendable {
+public final class IdentityResolver {
     var types: TypeTable
     var profiles: [ProfileEntry] = []
     var table: IdentifierTable
@@ -40,7 +40,7 @@ public struct IdentityResolver: Sendable {
     /// Finds or makes the profiles of a call (spec §4.5–4.8).
     ///
     /// `body` is the root of `call.body`; `offset` is the call's place in the Log, which no other call may share.
-    public mutating func resolve(_ call: Call, body: JSONView, offset: Int64) -> Resolution {
+    public func resolve(_ call: Call, body: JSONView, offset: Int64) -> Resolution {
         // Moved out and back, so that its memory serves the next call.
         var promotion = scratch
         scratch = Promotion()
@@ -88,7 +88,7 @@ public struct IdentityResolver: Sendable {
     }
 
     /// Gives a default rule to each type that came in `context.externalIds` and is new (spec §4.2).
-    private mutating func addTypes(_ promotion: inout Promotion, _ origin: Origin, _ resolution: inout Resolution) {
+    private func addTypes(_ promotion: inout Promotion, _ origin: Origin, _ resolution: inout Resolution) {
         let unknown = promotion.unknown
         for (name, value) in unknown {
             let number = types.knownNumber(of: name.collection, name.type)

@@ -4,7 +4,7 @@ import Model
 
 extension IdentityResolver {
     /// The canonical profile of the ids, made, extended or merged as the rules say; `nil` if none is left of them.
-    mutating func place(
+    func place(
         _ ids: inout [PromotedID], _ collection: Identifier.Collection, _ origin: Origin,
         _ resolution: inout Resolution
     ) -> ProfileOrdinal? {
@@ -32,7 +32,7 @@ extension IdentityResolver {
         return placeWithinLimits(&ids, collection, origin, &resolution)
     }
 
-    private mutating func placeWithinLimits(
+    private func placeWithinLimits(
         _ ids: inout [PromotedID], _ collection: Identifier.Collection, _ origin: Origin,
         _ resolution: inout Resolution
     ) -> ProfileOrdinal? {
@@ -133,7 +133,7 @@ extension IdentityResolver {
 
     // MARK: Changes
 
-    private mutating func create(
+    private func create(
         _ collection: Identifier.Collection, _ origin: Origin, _ resolution: inout Resolution
     ) -> UInt32 {
         let ordinal = UInt32(profiles.count)
@@ -151,7 +151,7 @@ extension IdentityResolver {
         return ordinal
     }
 
-    private mutating func mapMissing(
+    private func mapMissing(
         _ ids: [PromotedID], to profile: UInt32, _ origin: Origin, _ resolution: inout Resolution
     ) {
         for id in ids where id.entry == IdentifierTable.none {
@@ -163,7 +163,7 @@ extension IdentityResolver {
         }
     }
 
-    private mutating func map(
+    private func map(
         _ id: PromotedID, to profile: UInt32, _ origin: Origin, _ resolution: inout Resolution
     ) {
         let createdAt = origin.receivedAt
@@ -177,7 +177,7 @@ extension IdentityResolver {
     }
 
     /// Puts an id into the table and into the ring of its owner's canonical profile.
-    mutating func addMapping(type: UInt16, value: String, owner: UInt32, createdAt: Int64) {
+    func addMapping(type: UInt16, value: String, owner: UInt32, createdAt: Int64) {
         let entry = table.insert(type, value, owner: owner, createdAt: createdAt)
         let canonical = Int(profiles[Int(owner)].canonical)
         let ring = profiles[canonical].anyIdentifier
@@ -189,7 +189,7 @@ extension IdentityResolver {
         profiles[canonical].mappings += 1
     }
 
-    private mutating func merge(
+    private func merge(
         _ absorbed: UInt32, into parent: UInt32, _ origin: Origin, _ resolution: inout Resolution
     ) {
         resolution.absorbedIdentifiers.append(identifiers(of: ProfileOrdinal(absorbed)))
@@ -203,7 +203,7 @@ extension IdentityResolver {
     }
 
     /// Makes two canonical profiles one: joins their rings of members and ids and points all members at the parent.
-    mutating func unite(_ absorbed: UInt32, into parent: UInt32) {
+    func unite(_ absorbed: UInt32, into parent: UInt32) {
         var member = absorbed
         repeat {
             profiles[Int(member)].canonical = parent
@@ -228,7 +228,7 @@ extension IdentityResolver {
         profiles[Int(absorbed)].absorbed = 0
     }
 
-    mutating func link(
+    func link(
         _ user: ProfileOrdinal, _ account: ProfileOrdinal, at instant: Instant, _ resolution: inout Resolution
     ) {
         guard links.add(user: user.rawValue, account: account.rawValue, createdAt: instant.milliseconds) else { return }

@@ -28,7 +28,7 @@ public enum IdentifierRemovalError: Error, Hashable, Sendable, CustomStringConve
 
 extension IdentityResolver {
     /// Takes one id off a profile (spec §5.7). It may come back with a later call.
-    public mutating func remove(_ identifier: Identifier, from profile: ProfileOrdinal) throws(IdentifierRemovalError)
+    public func remove(_ identifier: Identifier, from profile: ProfileOrdinal) throws(IdentifierRemovalError)
         -> IdentityRemoval
     {
         guard let entry = entry(of: identifier), canonicalOwner(entry) == self[profile].canonical else {
@@ -47,7 +47,7 @@ extension IdentityResolver {
     }
 
     /// Deletes a whole profile with everything merged into it (spec §6.4). Its numbers are never used again.
-    public mutating func delete(_ profile: ProfileOrdinal) -> IdentityRemoval {
+    public func delete(_ profile: ProfileOrdinal) -> IdentityRemoval {
         var removal = IdentityRemoval()
         guard exists(profile) else { return removal }
         let canonical = canonical(profile)
@@ -68,7 +68,7 @@ extension IdentityResolver {
         return removal
     }
 
-    private mutating func takeOut(_ entry: UInt32, of canonical: UInt32) {
+    private func takeOut(_ entry: UInt32, of canonical: UInt32) {
         let next = table[entry].next
         if next == entry {
             profiles[Int(canonical)].anyIdentifier = IdentifierTable.none

@@ -8,7 +8,7 @@ public struct IdentityRestoreError: Error, Hashable, Sendable, CustomStringConve
 extension IdentityResolver {
     /// The graph that the rows describe, which a resolver handed out before. Profiles ascend by ordinal and
     /// identifiers by sequence.
-    public init(
+    public convenience init(
         settings: IdentitySettings, counters: IdentityCounters, profiles rows: [ProfileRow],
         identifiers: [IdentifierRow], links: [LinkRow], merges: [MergeRow]
     ) throws(IdentityRestoreError) {
@@ -52,7 +52,7 @@ extension IdentityResolver {
         }
     }
 
-    private mutating func append(_ row: ProfileRow) throws(IdentityRestoreError) {
+    private func append(_ row: ProfileRow) throws(IdentityRestoreError) {
         guard let segmentID = SegmentID(row.segmentID, collection: row.collection, createdAt: row.createdAt) else {
             throw IdentityRestoreError(description: "'\(row.segmentID)' is no segment id of Muster's")
         }
@@ -63,7 +63,7 @@ extension IdentityResolver {
     }
 
     /// Fills the places of deleted profiles.
-    private mutating func appendDeleted(upTo end: UInt32) {
+    private func appendDeleted(upTo end: UInt32) {
         while profiles.count < end {
             let ordinal = UInt32(profiles.count)
             var gap = ProfileEntry(

@@ -35,7 +35,7 @@ import Testing
 
     @Test("What the common case costs")
     func cost() throws {
-        var resolver = IdentityResolver()
+        let resolver = IdentityResolver()
         let body = #"{"type":"track","context":{"library":{"name":"x"}},"properties":{"revenue":12.5}}"#
         let root = try JSONDocument(parsing: body).root
         let calls = (0..<20_000).map {
