@@ -1,8 +1,8 @@
-public import Evaluation
+import Evaluation
 import History
 import Identity
 import JSON
-public import Model
+import Model
 import Query
 import Store
 

@@ -1,4 +1,4 @@
-public import Evaluation
+import Evaluation
 public import History
 import Identity
 import JSON
