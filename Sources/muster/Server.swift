@@ -77,7 +77,7 @@ struct Server {
         var configuration = EngineService.Configuration()
         if options.waitsForHistory { configuration.recordsReadAtOpening = .max }
         let environment = ProcessInfo.processInfo.environment
-        if environment["MUSTER_HISTORY"] == "disk" {
+        if environment["MUSTER_HISTORY"] != "memory" {
             configuration.engine.historyDirectory = directory.appendingPathComponent("history").path
         }
         if let rows = environment["MUSTER_HISTORY_FLUSH_ROWS"].flatMap({ Int($0) }), rows > 0 {

@@ -41,16 +41,50 @@ import Testing
     }
 }
 
+/// Where a history's rows lie, changed at random. The files go with the last reference, and stay readable.
+private final class HistoryFiles {
+    private let path = "\(FileManager.default.temporaryDirectory.path)/trial-\(UUID().uuidString)"
+    private var flush: HistoryFlush?
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func open() -> History {
+        do { return try History(directory: path) } catch {
+            Issue.record(error)
+            return History()
+        }
+    }
+
+    func rearrange(_ history: inout History, position: Int64, _ random: inout SeededRandom) {
+        do {
+            if let going = flush {
+                try history.finish(going.run())
+                flush = nil
+            } else if random.chance(30), let merge = history.beginMerge(unit: 1, everything: true) {
+                try history.finish(merge.run())
+            } else {
+                flush = history.beginFlush(position: position)
+                guard random.chance(50), let going = flush else { return }
+                try history.finish(going.run())
+                flush = nil
+                if random.chance(50) { history = open() }
+            }
+        } catch { Issue.record(error) }
+    }
+}
+
 /// One definition over one world.
 struct Trial: CustomStringConvertible {
     var definition: Definition
     var world: World
     let seed: UInt64
 
-    /// The world's calls in an order of arrival that has nothing to do with time.
+    /// The world's calls in an order of arrival that has nothing to do with time. Every tenth history is on disk: in some
+    /// runs, merged or not, some rows being written, some in memory, some opened anew.
     static func history(of world: World, seed: UInt64) -> History {
         var random = SeededRandom(seed: seed ^ 0xABCD)
-        let history = History()
+        let files = seed % 10 == 3 ? HistoryFiles() : nil
+        var history = files?.open() ?? History()
         for (offset, deed) in world.deeds.shuffled(using: &random).enumerated() {
             let change =
                 deed.call.eventName == nil
@@ -59,6 +93,7 @@ struct Trial: CustomStringConvertible {
             if change.outcome == .inserted, change.placedAt != deed.at {
                 Issue.record("seed \(seed): \(deed.call.messageID) was placed at \(change.placedAt)")
             }
+            if let files, random.chance(20) { files.rearrange(&history, position: Int64(offset + 1), &random) }
         }
         return history
     }
