@@ -45,21 +45,29 @@ final class Installation: Sendable {
     /// One for all, never shut down: tests end with the process.
     private static let httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .delivery)
 
-    init(password: String? = nil, testClock: Bool = false) throws {
-        directory = FileManager.default.temporaryDirectory.appendingPathComponent("api-\(UUID().uuidString)")
+    /// - Parameter directory: Of an installation whose engine was stopped; a new one if `nil`.
+    init(
+        password: String? = nil, testClock: Bool = false, in directory: URL? = nil,
+        configuration: EngineService.Configuration = .init(), isStarted: Bool = true
+    ) throws {
+        self.directory =
+            directory
+            ?? FileManager.default.temporaryDirectory.appendingPathComponent("api-\(UUID().uuidString)")
+        let directory = self.directory
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         gate = ReceiptGate(clock: clock)
         log = try EventLog(path: directory.appendingPathComponent("log.sqlite").path)
         let store = try StateStore(path: directory.appendingPathComponent("state.sqlite").path)
-        engine = try EngineService(store: store, log: log, gate: gate, logger: logger)
+        engine = try EngineService(
+            configuration: configuration, store: store, log: log, gate: gate, logger: logger)
         ingest = Ingest(log: log, sources: sources, journal: journal, clock: clock, gate: gate)
         delivery = DeliveryService(
             store: store, clock: clock, client: Installation.httpClient,
             adapters: [BrazeDestination.self, WebhookDestination.self],
             facts: { [engine] id in
-                engine.read { $0.computation(id: id) }.map {
+                engine.readState { $0.computation(id: id) }.map {
                     ComputationFacts(members: $0.size, createdAt: $0.definition.createdAt)
                 }
             }, logger: logger)
@@ -75,9 +83,9 @@ final class Installation: Sendable {
             engine: engine, log: log, journal: journal, delivery: delivery)
         let sources = sources
         engine.addListener { event in
-            if case .definitions = event { sources.replace(with: engine.read { Array($0.sources.values) }) }
+            if case .definitions = event { sources.replace(with: engine.readState { Array($0.sources.values) }) }
         }
-        engine.start()
+        if isStarted { engine.start() }
     }
 
     deinit {
