@@ -12,6 +12,7 @@ import { person, personDetail } from './computation-parts.js';
 /** `kind` is one of `kinds`; `state` holds `{level, query, options}`. */
 export function previewPane(kind, state, signal) {
   const body = h('div', { class: 'stack', 'aria-live': 'polite' });
+  const people = h('div', { class: 'stack', hidden: true });
   const picture = h('div');
   const comparison = h('div', { class: 'stack', hidden: true });
   const unit = () => (state.level === 'ACCOUNTS' ? 'account' : 'user');
@@ -44,13 +45,18 @@ export function previewPane(kind, state, signal) {
 
   function show(result) {
     replace(body, findings(kind, unit(), result));
-    comparison.hidden = false;
+    replace(people, whoTheyAre(kind, result));
+    for (const part of [comparison, people]) part.hidden = false;
     replace(picture, result.overlap && overlapPicture(result.overlap, unit(), kind.route === 'traits' ? 'This trait' : 'This audience'));
   }
 
   function fail(reason) {
     replace(body, notice('bad', 'No preview.', reason));
-    replace(picture);
+    hideRest();
+  }
+
+  function hideRest() {
+    for (const part of [comparison, people]) part.hidden = true;
   }
 
   async function offerAudiences() {
@@ -73,14 +79,14 @@ export function previewPane(kind, state, signal) {
 
   const clear = (text) => {
     running?.abort();
-    comparison.hidden = true;
+    hideRest();
     replace(body, h('p', { class: 'quiet' }, text));
   };
   clear('The preview appears when the definition is complete.');
   offerAudiences();
   return {
     node: h('div', { class: 'preview' }, card(kind.route === 'traits' ? 'Preview your trait' : 'Preview your audience',
-      h('div', { class: 'stack' }, body, comparison), { actions: [button('Preview', run)] })),
+      h('div', { class: 'stack' }, body, comparison, people), { actions: [button('Preview', run)] })),
     soon: run,
     clear,
   };
@@ -96,12 +102,17 @@ function findings(kind, unit, result) {
       result.status === 'RUNNING' && progress(result.examined, result.total, 'Profiles looked at')),
     result.conditions && funnel(result.conditions, unit, result.qualifying),
     result.distribution && distribution(result.distribution, unit, result.size.count),
+  ];
+}
+
+function whoTheyAre(kind, result) {
+  return [
     result.results.length === 0
       ? h('p', { class: 'quiet' }, 'Nobody right now. New events are counted as they come.')
       : [h('h3', null, 'Sample'), h('ul', { class: 'sample' }, result.results.map((row) => h('li', null,
         h('span', null, h('a', { href: `#/profiles/${row.id}`, target: '_blank', rel: 'noopener' }, person(row)),
           h('span', { class: 'sub' }, personDetail(row))),
-        isTrait && h('strong', null, value(row.value)))))],
+        kind.route === 'traits' && h('strong', null, value(row.value)))))],
     identifiers(result),
   ];
 }
@@ -151,7 +162,7 @@ function identifiers(result) {
   return [h('h3', null, 'Identifiers'), table([
     { name: 'Identifier', cell: ([type]) => type },
     { name: 'Profiles', tone: 'number', cell: ([, found]) => number(found.profiles) },
-    { name: '% of total', tone: 'number', cell: ([, found]) => share(found.profiles) },
+    { name: '%', tone: 'number', cell: ([, found]) => share(found.profiles) },
     { name: 'Values', tone: 'number', cell: ([, found]) => number(found.values) },
   ], rows, { label: 'Identifier breakdown' })];
 }
