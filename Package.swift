@@ -81,7 +81,10 @@ let package = Package(
         module("Store", ["JSON", "Model", grdb, grdbSQLite, logging]),
         module(
             "Engine",
-            ["JSON", "Model", "Query", "EventLog", "Identity", "History", "Evaluation", "Store", crypto, heap, logging]),
+            [
+                "JSON", "Model", "Query", "EventLog", "Identity", "History", "Evaluation", "Scan", "Store", crypto, heap,
+                logging,
+            ]),
         module(
             "Delivery",
             ["JSON", "Model", "Store", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, logging, deque, serviceLifecycle]),

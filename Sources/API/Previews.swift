@@ -60,6 +60,15 @@ final class PreviewShelf: Sendable {
         }
     }
 
+    /// Tells how far a scan has come.
+    func note(done: Int, of total: Int, _ id: String) {
+        state.withLock { state in
+            guard var preview = state.previews[id], !preview.isFinished, total > 0 else { return }
+            preview.view.done = max(preview.view.done, min(preview.view.total, preview.view.total * done / total))
+            state.previews[id] = preview
+        }
+    }
+
     func preview(id: String) -> Preview? {
         state.withLock { state in
             if state.previews[id] != nil { state.askedAt[id] = .now }
@@ -78,6 +87,11 @@ final class PreviewShelf: Sendable {
 /// Nobody asked for a preview any more.
 private struct PreviewGivenUp: Error, CustomStringConvertible {
     let description = "It was given up because nobody asked for it any more: start it again."
+}
+
+/// The history was read anew in the middle of a preview.
+private struct PreviewOvertaken: Error, CustomStringConvertible {
+    let description = "The history was rebuilt meanwhile: start it again."
 }
 
 extension API {
@@ -117,8 +131,10 @@ extension API {
 
     /// Profiles that are looked at while the engine is held up; a multiple of 64.
     private static let step: UInt32 = 1984
+    /// The same where a scan has told most of it.
+    private static let scannedStep: UInt32 = 1 << 16
 
-    /// Goes through all profiles in steps, so that the engine is never held up for long.
+    /// Scans the columns, then goes through all profiles in steps, so that the engine is never held up for long.
     private func run(_ preview: PreviewShelf.Preview) async {
         var preview = preview
         do {
@@ -126,15 +142,24 @@ extension API {
             let question = PreviewQuestion(
                 preview.definition, definition, at: preview.definition.createdAt, overlapWith: preview.overlap?.id,
                 sampleSize: API.sampleSize)
-            let end = engine.read { $0.ordinalLimit }
+            let rebuilds = engine.historyState.rebuilds
+            let (end, scan) = engine.read { ($0.ordinalLimit, $0.beginScan(question)) }
             var tally = PreviewTally(question, total: end)
             preview.view = tally.view
+            previews.update(preview)
+            let answers = if let scan { try await run(scan, of: preview.id) } else { nil as PreviewAnswers? }
+            let step = answers == nil ? API.step : API.scannedStep
             var next: UInt32 = 0
             while next < end {
                 guard previews.isWanted(preview.id) else { throw PreviewGivenUp() }
-                let range = next..<min(next + API.step, end)
+                let range = next..<min(next + step, end)
                 let missing = tally.missingSample
-                tally.add(engine.read { $0.preview(question, range: range, sampleSize: missing) })
+                let part = engine.read {
+                    $0.preview(question, answers: answers, range: range, sampleSize: missing)
+                }
+                // What a scan found points into a history that is gone.
+                guard engine.historyState.rebuilds == rebuilds else { throw PreviewOvertaken() }
+                tally.add(part)
                 next = range.upperBound
                 preview.view = tally.view
                 preview.elapsed = ContinuousClock.now - preview.startedAt
@@ -147,6 +172,21 @@ extension API {
         preview.isFinished = true
         preview.elapsed = ContinuousClock.now - preview.startedAt
         previews.update(preview)
+    }
+
+    /// Runs a scan for as long as somebody waits for it.
+    private func run(_ scan: PreviewScan, of id: String) async throws -> PreviewAnswers? {
+        try await withThrowingTaskGroup(of: PreviewAnswers?.self) { group in
+            group.addTask {
+                try await scan.run { done, total in previews.note(done: done, of: total, id) }
+            }
+            group.addTask {
+                while previews.isWanted(id) { try await Task.sleep(for: .milliseconds(250)) }
+                throw PreviewGivenUp()
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
+        }
     }
 
     /// The audience whose key `overlap_with` names.

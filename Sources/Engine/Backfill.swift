@@ -1,6 +1,10 @@
+import Evaluation
+import History
 import Identity
 import JSON
 import Model
+import Query
+import Scan
 import Store
 
 /// The evaluation of a new or changed computation over everybody who existed when it was accepted.
@@ -38,13 +42,20 @@ extension Engine {
     /// of an earlier one.
     public func continueBackfill(limit: Int) {
         guard var job = jobs.first else { return }
+        prepareScope(of: job)
         var done = 0
-        while done < limit, !job.sweep.isFinished {
+        var passed = 0
+        while done < limit, passed < limit * Engine.passedPerEvaluation, !job.sweep.isFinished {
             let profile = job.sweep.step()
-            done += 1
-            jobs[0] = job
-            if let profile { evaluateForJob(job, profile) }
+            if let profile, !isOutOfScope(profile, of: registry[job.computation]) {
+                done += 1
+                jobs[0] = job
+                evaluateForJob(job, profile)
+            } else {
+                passed += 1
+            }
         }
+        jobs[0] = job
         changedJobs.insert(job.computation)
         // What the backfill armed in the past fires at once, at its own instants.
         fireWakeUps(by: now)
@@ -74,6 +85,43 @@ extension Engine {
         while jobs.contains(where: { $0.computation == computation.number }) { continueBackfill(limit: 10_000) }
     }
 
+    /// How many profiles that need no evaluation cost about as much as one that does.
+    private static let passedPerEvaluation = 100
+
+    /// Finds out, once per job, who can have a value at all: nobody without a row of what the query reads, if it says
+    /// nothing of such people and time doesn't change that. Of all others the evaluator would say the same as of nobody.
+    ///
+    /// Rows that come later make no difference: whoever gets one is evaluated before that.
+    private func prepareScope(of job: BackfillJob) {
+        let computation = registry[job.computation]
+        let definition = computation.definition
+        let keys = computation.dependencies.traitKeys
+        guard backfillScopes[job.computation] == nil, definition.level == .users,
+            keys.allSatisfy({ registry.computation(key: $0) == nil })
+        else { return }
+        let nobody = computation.compiled.evaluate(
+            .user(ProfileView([])), evidence: evidence(definition), in: history, at: job.asOf)
+        guard isNothing(nobody.value, of: computation), nobody.changesAt == nil else { return }
+        let events = computation.dependencies.events.keys.sorted().map { history.eventID($0) }
+        let traits = keys.sorted().map { history.traitID($0) }
+        let runs = events.flatMap { history.snapshot(of: $0) } + traits.flatMap { history.snapshot(of: $0) }
+        var scope = ProfileSet(bound: ordinalLimit)
+        for run in runs {
+            guard run.isSound else { return }
+            for number in run.profiles {
+                let profile = ProfileOrdinal(number)
+                if identity.exists(profile) { scope.insert(identity.canonical(profile)) }
+            }
+        }
+        backfillScopes[job.computation] = scope
+    }
+
+    /// Whether the evaluation of a profile would come to nothing and leave nothing behind.
+    private func isOutOfScope(_ profile: ProfileOrdinal, of computation: RegisteredComputation) -> Bool {
+        guard let scope = backfillScopes[computation.number] else { return false }
+        return !scope.contains(profile) && computation.states[profile] == nil
+    }
+
     private func evaluateForJob(_ job: BackfillJob, _ profile: ProfileOrdinal) {
         let computation = registry[job.computation]
         guard computation.isActive, identity.exists(profile), identity.isCanonical(profile),
@@ -89,6 +137,7 @@ extension Engine {
             changes.backfills.append(row(of: job))
             changes.meta[earlyKey(registry[job.computation].definition.id)] = .null
             changedJobs.remove(job.computation)
+            backfillScopes[job.computation] = nil
             jobs.removeFirst()
         }
     }

@@ -70,6 +70,12 @@ extension Engine {
     }
 
     private func record(_ resolution: Resolution) {
+        for row in resolution.created { people.note(row.ordinal) }
+        for row in resolution.identifiers { people.note(identity.canonical(row.owner)) }
+        for merge in resolution.merges {
+            people.note(merge.absorbed)
+            people.note(merge.survivor)
+        }
         changes.profiles += resolution.created
         changes.identifiers += resolution.identifiers
         changes.merges += resolution.merges

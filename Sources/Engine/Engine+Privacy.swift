@@ -91,6 +91,7 @@ extension Engine {
         deleted.userIDs += identity.values(of: profile, type: "user_id")
         let removal = identity.delete(profile)
         for ordinal in removal.profiles {
+            people.note(ordinal)
             history.remove(ordinal)
             activity[ordinal] = nil
             for computation in registry.all {
@@ -114,6 +115,7 @@ extension Engine {
         }
         do {
             let removal = try identity.remove(identifier, from: profile)
+            people.note(identity.canonical(profile))
             changes.removedIdentifiers += removal.identifiers
         } catch .notFound {
             throw CommandError(.notFound, field: "id", "\(IdentifierRemovalError.notFound)")

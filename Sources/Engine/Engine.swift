@@ -5,6 +5,7 @@ import Identity
 import JSON
 public import Model
 import Query
+import Scan
 public import Store
 
 /// The heart: applies the Log's records and the passing of time to profiles, memberships, wake-ups and the outbox.
@@ -39,10 +40,13 @@ public final class Engine {
     /// What the Log's last applied record came to, to know the Log again.
     var lastMark: UInt64 = 0
     var identity = IdentityResolver()
+    var people = PeopleIndex()
     var registry = Registry()
     var wakeUps = WakeUps()
     var deduplicator = Deduplicator()
     var jobs: [BackfillJob] = []
+    /// Of jobs that have begun: who can have a value. Made from the history, never stored.
+    var backfillScopes: [ComputationNumber: ProfileSet] = [:]
     var firstSyncs: [FirstSyncJob] = []
     var firstSyncsChanged = false
     /// Those that are not finished.

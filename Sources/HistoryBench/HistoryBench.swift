@@ -17,14 +17,20 @@ public struct HistoryBench {
     public let directory: URL
     public let rounds: Int
     public let threads: Int
+    /// Whether to ask only arrays that were made for the scan, which is soon done.
+    public let isArraysOnly: Bool
 
-    public init(events: Int, profiles: UInt32, seed: UInt64, directory: URL, rounds: Int, threads: Int) {
+    public init(
+        events: Int, profiles: UInt32, seed: UInt64, directory: URL, rounds: Int, threads: Int,
+        isArraysOnly: Bool = false
+    ) {
         self.events = events
         self.profiles = profiles
         self.seed = seed
         self.directory = directory
         self.rounds = rounds
         self.threads = threads
+        self.isArraysOnly = isArraysOnly
     }
 
     /// Generates, writes, asks and times. Says what it does by `say`.
@@ -35,7 +41,35 @@ public struct HistoryBench {
         let data = BenchData(events: events, profiles: profiles, seed: seed)
         say("\(data.events) events of \(profiles) profiles in \(seconds(clock.now - began)) s")
         try data.write(to: directory)
-        var report = "{\"events\":\(data.events),\"profiles\":\(profiles),\"seed\":\(seed),\"queries\":["
+        let arrays = Subject(history: data.history, snapshot: data.snapshot)
+        let subject: Subject
+        var figures = ""
+        if isArraysOnly {
+            subject = arrays
+        } else {
+            say("Arrays in the order of the scan:")
+            _ = try await measure(arrays, say)
+            let stored = try StoredHistory(data, in: directory.appending(path: "history"), say: say)
+            figures = stored.report
+            subject = Subject(history: stored.history)
+            say("The history's files, as the engine reads them:")
+        }
+        let queries = try await measure(subject, say)
+        let report =
+            "{\"events\":\(data.events),\"profiles\":\(profiles),\"seed\":\(seed)\(figures),\"queries\":[\(queries)]}"
+        try Data(report.utf8).write(to: directory.appending(path: "muster.json"))
+    }
+
+    /// What is asked.
+    private struct Subject {
+        let history: History
+        /// `nil`: taken anew for each question, as the engine does.
+        var snapshot: ScanSnapshot?
+    }
+
+    private func measure(_ subject: Subject, _ say: (String) -> Void) async throws -> String {
+        let clock = ContinuousClock()
+        var report = ""
         for (number, query) in BenchQuery.all.enumerated() {
             var times: [Double] = []
             var answers: [ScanAnswer] = []
@@ -44,7 +78,7 @@ public struct HistoryBench {
             for _ in 0...rounds {
                 let start = clock.now
                 let used = HistoryBench.processorSeconds
-                answers = try await answer(query, data, &undecided)
+                answers = try await answer(query, subject, &undecided)
                 times.append(seconds(clock.now - start))
                 processorTimes.append(HistoryBench.processorSeconds - used)
             }
@@ -52,18 +86,18 @@ public struct HistoryBench {
             let processor = processorTimes.dropFirst().sorted()
             let sorted = times.dropFirst().sorted()
             let median = sorted[sorted.count / 2]
-            let found = answers.map { query.isTrait ? $0.valueCount : $0.members.count }
+            let found = answers.map { query.isTrait ? $0.valueCount + $0.exact.count : $0.members.count }
             say(
                 "\(query.name): \(milliseconds(median)) ms (\(milliseconds(sorted.first ?? 0)) to "
-                    + "\(milliseconds(sorted.last ?? 0))), \(milliseconds(processor[processor.count / 2])) ms of "
+                    + "\(milliseconds(sorted.last ?? 0)), first \(milliseconds(times.first ?? 0))), "
+                    + "\(milliseconds(processor[processor.count / 2])) ms of "
                     + "processors, \(found.reduce(0, +)) found, \(undecided) left to the evaluator"
             )
-            try write(answers, of: query, number, data)
+            try write(answers, of: query, number, subject.history)
             report +=
                 "\(number > 0 ? "," : ""){\"name\":\"\(query.name)\",\"seconds\":\(sorted),\"processor\":\(processor)}"
         }
-        report += "]}"
-        try Data(report.utf8).write(to: directory.appending(path: "muster.json"))
+        return report
     }
 
     /// Of all threads of this process, which other programs disturb less than the time that passes.
@@ -73,30 +107,37 @@ public struct HistoryBench {
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
-    private func answer(_ query: BenchQuery, _ data: BenchData, _ undecided: inout Int) async throws -> [ScanAnswer] {
+    private func answer(_ query: BenchQuery, _ subject: Subject, _ undecided: inout Int) async throws -> [ScanAnswer] {
         let now = Instant(milliseconds: BenchData.end)
         let queries = try query.texts.map {
             CompiledQuery(try Definition.compile($0, kind: query.isTrait ? .trait : .audience))
         }
-        let plan = ScanPlan(queries.map { ($0, .everything) }, for: data.history, at: now)
-        let answers = try await plan.answers(
-            over: data.snapshot, asked: ProfileSet(below: profiles), threads: threads)
+        let plan = ScanPlan(queries.map { ($0, .everything) }, for: subject.history, at: now)
+        guard let snapshot = subject.snapshot ?? ScanSource(subject.history, for: plan).snapshot() else {
+            throw BenchFailure(description: subject.history.damage ?? "a file is damaged")
+        }
+        var answers = try await plan.answers(over: snapshot, asked: ProfileSet(below: profiles), threads: threads)
         undecided = answers.reduce(0) { $0 + $1.undecided.count }
+        for (number, query) in queries.enumerated() where subject.snapshot == nil {
+            answers[number].resolve(query, in: subject.history, at: now) { .user(ProfileView([$0])) }
+        }
         return answers
     }
 
     /// Members as ordinals of 32 bits, one audience after the other with their number before; of traits the ordinals
     /// and then the values as doubles, of strings the place among `BenchData.categories`.
-    private func write(_ answers: [ScanAnswer], of query: BenchQuery, _ number: Int, _ data: BenchData) throws {
+    private func write(_ answers: [ScanAnswer], of query: BenchQuery, _ number: Int, _ history: History) throws {
         var bytes = Data()
         let places = Dictionary(uniqueKeysWithValues: BenchData.categories.enumerated().map { ($1, $0) })
         func append<Element>(_ elements: [Element]) { elements.withUnsafeBytes { bytes.append(contentsOf: $0) } }
         for answer in answers {
             if query.isTrait {
-                append([UInt32(answer.valueCount)])
+                append([UInt32(answer.valueCount + answer.exact.count)])
                 var profiles: [UInt32] = []
                 var values: [Double] = []
-                answer.forEachValue(in: data.history.store) { profile, value in
+                var all = answer.exact
+                answer.forEachValue(in: history.store) { all[$0] = $1 }
+                for (profile, value) in all.sorted(by: { $0.key < $1.key }) {
                     profiles.append(profile.rawValue)
                     if case .number(let number) = value {
                         values.append(number.double)

@@ -2,7 +2,8 @@ public import Model
 
 /// Profiles by ordinal, one bit each.
 public struct ProfileSet: Sendable, Hashable {
-    var words: [UInt64]
+    /// The bit of a profile is `number % 64` of the word `number / 64`; may be shorter than there are profiles.
+    public private(set) var words: [UInt64]
 
     /// Nobody, with room for ordinals below `bound`.
     public init(bound: UInt32) { words = Array(repeating: 0, count: (Int(bound) + 63) / 64) }
@@ -13,7 +14,7 @@ public struct ProfileSet: Sendable, Hashable {
         if bound % 64 != 0 { words[words.count - 1] = 1 << UInt64(bound % 64) - 1 }
     }
 
-    init(words: [UInt64]) { self.words = words }
+    public init(words: [UInt64]) { self.words = words }
 
     public var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
     public var isEmpty: Bool { words.allSatisfy { $0 == 0 } }

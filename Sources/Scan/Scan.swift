@@ -38,6 +38,11 @@ public struct ScanAnswer: Sendable {
         }
     }
 
+    /// The same as bits of cells, ascending by profile.
+    public var values: (profiles: [UInt32], bits: [UInt64]) {
+        (parts.flatMap(\.profiles), parts.flatMap(\.bits))
+    }
+
     /// Asks the evaluator about those who are undecided.
     /// - Parameter subject: Who has an ordinal.
     public mutating func resolve(
@@ -85,9 +90,10 @@ extension ScanPlan {
     ///   - progress: Called with profiles done and profiles in all, from any thread.
     /// - Throws: `CancellationError` soon after the task was cancelled.
     public func answers(
-        over snapshot: ScanSnapshot, asked: ProfileSet, threads: Int = 2,
+        over snapshot: ScanSnapshot, asked everybody: ProfileSet, threads: Int = 2,
         progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
     ) async throws -> [ScanAnswer] {
+        let (asked, removed) = snapshot.split(everybody)
         let chunks = (asked.words.count * 64 + ScanPlan.chunk - 1) / ScanPlan.chunk
         let counters = Counters()
         let parts = try await withThrowingTaskGroup(of: [(Int, [QueryAnswer])].self) { group in
@@ -108,17 +114,18 @@ extension ScanPlan {
             for try await part in group { parts += part }
             return parts
         }
-        return merge(parts.sorted { $0.0 < $1.0 }.map(\.1))
+        return merge(parts.sorted { $0.0 < $1.0 }.map(\.1), undecided: removed)
     }
 
     /// The same on the caller's thread.
-    public func answers(over snapshot: ScanSnapshot, asked: ProfileSet) -> [ScanAnswer] {
+    public func answers(over snapshot: ScanSnapshot, asked everybody: ProfileSet) -> [ScanAnswer] {
+        let (asked, removed) = snapshot.split(everybody)
         let scan = BlockScan(self, snapshot)
         let chunks = (asked.words.count * 64 + ScanPlan.chunk - 1) / ScanPlan.chunk
-        return merge((0..<chunks).map { scan.run(chunk: $0, of: ScanPlan.chunk, asked) })
+        return merge((0..<chunks).map { scan.run(chunk: $0, of: ScanPlan.chunk, asked) }, undecided: removed)
     }
 
-    private func merge(_ parts: [[QueryAnswer]]) -> [ScanAnswer] {
+    private func merge(_ parts: [[QueryAnswer]], undecided: [ProfileOrdinal]) -> [ScanAnswer] {
         queries.indices.map { number in
             var whole = QueryAnswer()
             whole.members.reserveCapacity(parts.reduce(0) { $0 + $1[number].members.count })
@@ -127,8 +134,10 @@ extension ScanPlan {
                 whole.members += part[number].members
                 whole.doubts += part[number].doubts
             }
+            var doubts = ProfileSet(words: whole.doubts)
+            for profile in undecided { doubts.insert(profile) }
             return ScanAnswer(
-                members: ProfileSet(words: whole.members), undecided: ProfileSet(words: whole.doubts),
+                members: ProfileSet(words: whole.members), undecided: doubts,
                 parts: parts.map { ($0[number].profiles, $0[number].values) })
         }
     }

@@ -22,6 +22,31 @@ struct ScanColumn {
     var dictionary: UnsafeBufferPointer<UInt64>
     var kinds: CellKinds
 
+    init(form: Form, dictionary: UnsafeBufferPointer<UInt64>, kinds: CellKinds) {
+        self.form = form
+        self.dictionary = dictionary
+        self.kinds = kinds
+    }
+
+    /// A column of the History as it lies there: the encodings are the same.
+    init(_ column: RunColumn) {
+        dictionary = column.dictionary
+        kinds = CellKinds(rawValue: column.kinds)
+        func values<Element>(_ type: Element.Type) -> UnsafePointer<Element> {
+            column.values.assumingMemoryBound(to: type)
+        }
+        form =
+            switch column.encoding {
+            case .constant: .constant(column.dictionary.first ?? Bits.missing)
+            case .codes8: .codes8(values(UInt8.self))
+            case .codes16: .codes16(values(UInt16.self))
+            case .integers: .integers(values(Int32.self))
+            case .codes32: .codes32(values(UInt32.self), kind: Bits.boxed | UInt64(column.codedKind.rawValue) << 32)
+            case .cells: .cells(values(UInt64.self))
+            case .sparse: .sparse(values(UInt32.self))
+            }
+    }
+
     @inline(__always)
     static func bits(integer value: Int32) -> UInt64 {
         value > Int32.min &+ 1 ? Bits.number(Int(value)) : value == Int32.min ? Bits.missing : Bits.null

@@ -126,4 +126,17 @@ public struct ScanPlan: Sendable {
             self.queries = compiler.queries
         }
     }
+
+    /// Columns whose values are compared where several are equally frequent.
+    var rankedFields: Set<Field> {
+        var fields: Set<Field> = []
+        func add(_ stream: Int, _ reduction: Reduction) {
+            if case .mode(let column, _) = reduction {
+                fields.insert(Field(table: streams[stream].table, column: column))
+            }
+        }
+        for leaf in leaves { if case .value(let stream, let reduction, _) = leaf { add(stream, reduction) } }
+        for query in queries { if case .reduction(let stream, let reduction) = query { add(stream, reduction) } }
+        return fields
+    }
 }

@@ -1,9 +1,10 @@
 public import History
 
-/// The rows of one table in one run, as kernels walk them: sorted by (profile, time), one column after the other.
+/// The rows of one table in one run, as kernels walk them: sorted by (profile, time), one column after the other. Nothing
+/// is copied of a run of the History: pointers lead into its mapped file.
 ///
 /// Sendable although it holds pointers: what they point to is written before `init` returns and never after, and it
-/// stays in place as long as this object lives.
+/// stays in place as long as this object, which keeps its owner, lives.
 public final class ScanRun: @unchecked Sendable {
     /// The profiles that have rows here, ascending, each once.
     let profiles: UnsafeBufferPointer<UInt32>
@@ -14,8 +15,15 @@ public final class ScanRun: @unchecked Sendable {
     /// The first and the last time; the other way round without rows.
     let earliest: Int64
     let latest: Int64
+    /// Profiles of `profiles` whose rows here count no more.
+    let removed: Set<UInt32>
     private let columns: [ColumnName: ScanColumn]
-    private let memory: OwnedMemory
+    private let owner: Owner
+
+    private enum Owner {
+        case run(Run)
+        case memory(OwnedMemory)
+    }
 
     var rowCount: Int { timestamps.count }
 
@@ -45,13 +53,35 @@ public final class ScanRun: @unchecked Sendable {
             named[ColumnName(root: column.root, path: column.path)] = memory.column(column.bits)
         }
         self.columns = named
-        self.memory = memory
+        removed = []
+        owner = .memory(memory)
+    }
+
+    /// Takes a run of the History as it lies there. `nil` if a part of it that will be read is damaged: then the History
+    /// tells what.
+    /// - Parameter columns: Those that will be read, with their numbers in the table.
+    init?(_ run: Run, columns: [(name: ColumnName, number: Int)]) {
+        guard run.isSound else { return nil }
+        var named: [ColumnName: ScanColumn] = [:]
+        for (name, number) in columns {
+            guard let column = run.column(name.root, number) else { continue }
+            guard column.isSound else { return nil }
+            named[name] = ScanColumn(column)
+        }
+        self.columns = named
+        profiles = run.profiles
+        starts = run.starts
+        timestamps = run.timestamps
+        earliest = run.earliest
+        latest = run.latest
+        removed = run.removed
+        owner = .run(run)
     }
 
     func column(_ name: ColumnName) -> ScanColumn? { columns[name] }
 
-    /// How much memory or disk the run takes.
-    var byteCount: Int { memory.byteCount }
+    /// How much memory the run takes that was made for it alone.
+    var byteCount: Int { if case .memory(let memory) = owner { memory.byteCount } else { 0 } }
 }
 
 /// Copies of arrays in one place as long as it lives, columns in the smallest form that holds them.

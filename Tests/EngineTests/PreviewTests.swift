@@ -29,13 +29,19 @@ import Testing
 
     @Test(arguments: Array(1...8) as [UInt64])
     func `Counts per condition and overlaps are those of asking about everybody`(seed: UInt64) async throws {
-        let muster = try TestInstallation()
-        try await muster.apply(TimeTravelTests.history(muster, seed: seed))
+        // In memory, or on disk in many runs with fresh rows besides.
+        let muster = try TestInstallation(historyRows: seed % 2 == 0 ? nil : 10 + Int(seed))
+        let entries = TimeTravelTests.history(muster, seed: seed)
+        for start in stride(from: 0, to: entries.count, by: 20) {
+            try await muster.apply(Array(entries[start..<min(start + 20, entries.count)]))
+            if let flush = muster.engine.beginHistoryFlush() { try muster.engine.finish(try flush.run()) }
+        }
         let end = muster.engine.now + .hours(5)
         try muster.advance(to: end)
         var random = SeededRandom(seed: seed &+ 77)
         let span = Int(end.milliseconds - start.milliseconds)
         var counted = 0
+        var scanned = 0
         for turn in 0..<12 {
             let past = start + Instant.Span(milliseconds: Int64(random.below(span)))
             let instant = turn % 3 == 0 ? end : turn % 3 == 1 ? past : end + .hours(3)
@@ -45,8 +51,20 @@ import Testing
                 id: "preview", kind: .audience, level: .users, key: "preview", name: "preview", query: definition.text,
                 options: .init(filterByExternalIDs: ["user_id"]), createdAt: instant)
             let other = random.chance(50) ? "aud_busy" : "aud_left"
-            let view = muster.engine.preview(
-                PreviewQuestion(computation, definition, at: instant, overlapWith: other, sampleSize: 3))
+            let question = PreviewQuestion(
+                computation, definition, at: instant, overlapWith: turn % 3 == 2 ? nil : other, sampleSize: 3)
+            var view = muster.engine.preview(question)
+            if let answers = muster.engine.beginScan(question)?.runHere() {
+                scanned += 1
+                #expect(
+                    muster.engine.preview(question, answers: answers) == view, "seed \(seed): \(text) at \(instant)")
+            } else {
+                #expect(instant < end, "seed \(seed): the present can be scanned")
+            }
+            if question.overlapWith == nil {
+                view = muster.engine.preview(
+                    PreviewQuestion(computation, definition, at: instant, overlapWith: other, sampleSize: 3))
+            }
             let world = World(muster.engine, computation, instant)
             let members = world.members(definition)
             let others = Set(
@@ -64,6 +82,7 @@ import Testing
             #expect(root.matching == members.count && root.cumulative == members.count)
             counted += try check(root, condition, world, "seed \(seed): \(text) at \(instant)")
         }
+        #expect(scanned == 8)
         #expect(counted > 60, "seed \(seed): too tame to prove anything")
     }
 
@@ -89,6 +108,67 @@ import Testing
         return counted
     }
 
+    @Test(arguments: Array(1...4) as [UInt64])
+    func `A scan keeps up with people who come, merge, lose ids and are deleted`(seed: UInt64) async throws {
+        let muster = try TestInstallation(historyRows: 20)
+        let entries = TimeTravelTests.history(muster, seed: seed)
+        var random = SeededRandom(seed: seed &+ 500)
+        var asked = 0
+        let definition = try Definition.compile(
+            "event('A').count() >= 1 AND (trait('plan') = 'pro' OR event('B').count() >= 1)", kind: .audience)
+        for start in stride(from: 0, to: entries.count, by: 12) {
+            var batch = Array(entries[start..<min(start + 12, entries.count)])
+            if random.chance(20) {
+                let order = Regulation(
+                    id: "r\(start)", kind: .deleteInternal, userIDs: ["u\(random.below(5))"],
+                    createdAt: muster.engine.now)
+                batch.append(.command(.regulate(order), receivedAt: batch.last?.receivedAt ?? muster.engine.now))
+            }
+            try await muster.apply(batch)
+            if random.chance(60), let flush = muster.engine.beginHistoryFlush() {
+                try muster.engine.finish(try flush.run())
+            }
+            if random.chance(30), let merge = muster.engine.beginHistoryMerge() {
+                try muster.engine.finish(try merge.run())
+            }
+            for ids in [["user_id"], ["user_id", "anonymous_id"], ["email"]] where random.chance(70) {
+                let computation = Computation(
+                    id: "preview", kind: .audience, level: .users, key: "preview", name: "preview",
+                    query: definition.text, options: .init(filterByExternalIDs: ids), createdAt: muster.engine.now)
+                let question = PreviewQuestion(
+                    computation, definition, at: muster.engine.now, overlapWith: "aud_busy", sampleSize: 4)
+                let answers = try #require(muster.engine.beginScan(question)?.runHere())
+                #expect(
+                    muster.engine.preview(question, answers: answers) == muster.engine.preview(question),
+                    "seed \(seed) after \(start)")
+                asked += 1
+            }
+        }
+        #expect(asked > 10)
+    }
+
+    @Test(arguments: [nil, 100])
+    func `A backfill evaluates only those who can have a value`(historyRows: Int?) async throws {
+        let muster = try TestInstallation(historyRows: historyRows)
+        var entries: [LogEntry] = []
+        for number in 0..<300 { entries.append(muster.track("A", user: "u\(number)", at: start)) }
+        for number in [7, 130, 299] { entries.append(muster.track("B", user: "u\(number)", at: start)) }
+        // Merged: what the other one did counts.
+        entries.append(muster.track("B", anonymous: "a1", at: start))
+        entries.append(muster.identify(user: "u200", anonymous: "a1", at: start + hour, ["plan": "pro"]))
+        try await muster.apply(entries)
+        try muster.engine.flushHistory()
+        for (key, query, members, atMost) in [
+            ("b", "event('B').count() >= 1", 4, 10), ("p", "trait('plan') = 'pro' OR event('B').count() >= 1", 4, 10),
+            ("not_b", "NOT event('B').count() >= 1", 296, 301), ("ref", "trait('b') = true", 4, 301),
+        ] {
+            let before = muster.engine.statistics.evaluations
+            try await muster.apply([muster.create(.audience, key: key, query, at: start + hour)])
+            #expect(muster.engine.computation(key: key)?.size == members, "\(query)")
+            #expect(muster.engine.statistics.evaluations - before <= atMost, "\(query)")
+        }
+    }
+
     @Test func `The distribution of a trait is that of its values`() async throws {
         let muster = try TestInstallation()
         var entries: [LogEntry] = []
@@ -107,6 +187,11 @@ import Testing
                 createdAt: muster.engine.now)
             let view = muster.engine.preview(PreviewQuestion(computation, definition, at: muster.engine.now))
             #expect(view.size == 4 && view.conditions == nil)
+            let scan = try #require(
+                muster.engine.beginScan(PreviewQuestion(computation, definition, at: muster.engine.now)))
+            #expect(
+                muster.engine.preview(
+                    PreviewQuestion(computation, definition, at: muster.engine.now), answers: scan.runHere()) == view)
             return try #require(view.distribution)
         }
         let sum = try distribution("event('A').sum(property('n'))")
@@ -150,11 +235,13 @@ private struct World {
 
 extension Engine {
     /// A preview from beginning to end, in small steps.
-    func preview(_ question: PreviewQuestion) -> PreviewView {
+    func preview(_ question: PreviewQuestion, answers: PreviewAnswers? = nil) -> PreviewView {
         var tally = PreviewTally(question, total: ordinalLimit)
         for first in stride(from: 0, to: ordinalLimit, by: 64) {
             tally.add(
-                preview(question, range: first..<min(first + 64, ordinalLimit), sampleSize: tally.missingSample))
+                preview(
+                    question, answers: answers, range: first..<min(first + 64, ordinalLimit),
+                    sampleSize: tally.missingSample))
         }
         return tally.view
     }

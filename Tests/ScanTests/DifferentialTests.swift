@@ -26,16 +26,21 @@ import Testing
         /// Anywhere.
         case mixed
         case byProfile
+        /// The History's own runs, read where they lie: on disk, on their way there, and fresh.
+        case stored
     }
 
     @Test(arguments: 0..<4)
     func `A scan says of everybody what the evaluator says`(part: Int) throws {
         var (decided, undecided) = (0, 0)
-        for number in 0..<(Self.isLong ? 10_000 : 25) {
+        for number in 0..<(Self.isLong ? 10_000 : 30) {
             let seed = Self.base &+ UInt64(part) << 32 &+ UInt64(number)
             var generator = Generator(seed: seed)
-            var trial = ScanTrial(seed: seed, layout: Layout.allCases[number % Layout.allCases.count])
-            for _ in 0..<60 { trial.insert(generator.world().deeds) }
+            var trial = try ScanTrial(seed: seed, layout: Layout.allCases[number % Layout.allCases.count])
+            for _ in 0..<60 {
+                trial.insert(generator.world().deeds)
+                try trial.tend()
+            }
             let definitions = (0..<12).map { _ in generator.definition() }
             for _ in 0..<2 {
                 let now = generator.time() + .hours(Int64(generator.random.below(5)))
@@ -54,8 +59,13 @@ import Testing
 
 /// Random calls of some hundred profiles, and what is asked about them.
 struct ScanTrial {
-    let history = History()
+    let history: History
     let layout: DifferentialTests.Layout
+    /// A flush or a merge that has begun.
+    private var flush: HistoryFlush.Result?
+    private var merge: HistoryMerge?
+    /// Of stored histories; dies with them.
+    private let directory: TemporaryDirectory?
     var random: SeededRandom
     var offset: Int64 = 0
     /// Profiles with events or traits about whom kernels told, and those about whom they did not.
@@ -64,9 +74,29 @@ struct ScanTrial {
     private var active: Set<UInt32> = []
     static let bound: UInt32 = 9000
 
-    init(seed: UInt64, layout: DifferentialTests.Layout) {
+    init(seed: UInt64, layout: DifferentialTests.Layout) throws {
         random = SeededRandom(seed: seed ^ 0x5CA9)
         self.layout = layout
+        directory = layout == .stored ? TemporaryDirectory() : nil
+        history = if let directory { try History(directory: directory.path) } else { History() }
+    }
+
+    /// Writes to disk at times, and leaves it half done at times; forgets somebody now and then.
+    mutating func tend() throws {
+        guard layout == .stored else { return }
+        if random.chance(15) {
+            if let flush { try history.finish(flush) }
+            flush = try history.beginFlush(position: offset)?.run()
+            if random.chance(60), let flush {
+                try history.finish(flush)
+                self.flush = nil
+            }
+        }
+        if random.chance(10) {
+            if let merge { try history.finish(try merge.run()) }
+            merge = history.beginMerge(unit: 50)
+        }
+        if random.chance(5), !active.isEmpty { history.remove(ProfileOrdinal(random.pick(active.sorted()))) }
     }
 
     /// Inserts calls for somebody: the profiles of the calls are spread over several blocks.
@@ -90,14 +120,14 @@ struct ScanTrial {
         if random.chance(20) { evidence.timestampFrom = Generator.start + .hours(Int64(random.below(10))) }
         let plan = ScanPlan(queries.map { ($0, evidence) }, for: history, at: now)
         let seed = random.next()
-        let snapshot = ScanSnapshot(copying: history, for: plan, profiles: 0..<Self.bound) { profile, place in
-            var random = SeededRandom(seed: seed &+ UInt64(profile.rawValue) << 16 &+ UInt64(place))
-            return switch layout {
-            case .one: 0
-            case .byTime: place / 3
-            case .mixed: random.below(3)
-            case .byProfile: Int(profile.rawValue % 3)
+        let snapshot: ScanSnapshot
+        if layout == .stored {
+            guard let made = ScanSource(history, for: plan).snapshot(), history.damage == nil else {
+                return "damaged: \(history.damage ?? "")"
             }
+            snapshot = made
+        } else {
+            snapshot = copied(plan, seed)
         }
         var asked = ProfileSet(below: Self.bound)
         // At times only few are asked about.
@@ -115,6 +145,18 @@ struct ScanTrial {
             if let failure = compare(answers[number], query, evidence, now, asked, nothing) { return failure }
         }
         return nil
+    }
+
+    private func copied(_ plan: ScanPlan, _ seed: UInt64) -> ScanSnapshot {
+        ScanSnapshot(copying: history, for: plan, profiles: 0..<Self.bound) { profile, place in
+            var random = SeededRandom(seed: seed &+ UInt64(profile.rawValue) << 16 &+ UInt64(place))
+            return switch layout {
+            case .one: 0
+            case .byTime: place / 3
+            case .mixed: random.below(3)
+            case .byProfile, .stored: Int(profile.rawValue % 3)
+            }
+        }
     }
 
     private func compare(
@@ -146,4 +188,15 @@ struct ScanTrial {
         }
         return nil
     }
+}
+
+/// A directory that is gone with its last owner.
+final class TemporaryDirectory {
+    let path: String
+
+    init() {
+        path = FileManager.default.temporaryDirectory.appendingPathComponent("muster-scan-\(UUID().uuidString)").path
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 }

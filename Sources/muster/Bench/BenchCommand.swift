@@ -34,6 +34,9 @@ struct BenchCommand: AsyncParsableCommand {
         @Option(help: "Where to leave the events and answers.")
         var directory = "bench-history"
 
+        @Flag(help: "Ask only arrays that are made for the scan, no files of a history.")
+        var arraysOnly = false
+
         func validate() throws {
             guard events > 0, profiles > 0, rounds > 0, threads > 0 else {
                 throw ValidationError("--events, --profiles, --rounds and --threads must be at least 1")
@@ -43,7 +46,7 @@ struct BenchCommand: AsyncParsableCommand {
         func run() async throws {
             try await HistoryBench(
                 events: events, profiles: profiles, seed: seed, directory: URL(filePath: directory), rounds: rounds,
-                threads: threads
+                threads: threads, isArraysOnly: arraysOnly
             ).run { print($0) }
         }
     }
