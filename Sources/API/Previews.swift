@@ -148,7 +148,8 @@ extension API {
             preview.view = tally.view
             previews.update(preview)
             let answers = if let scan { try await run(scan, of: preview.id) } else { nil as PreviewAnswers? }
-            let step = answers == nil ? API.step : API.scannedStep
+            let isMostlyTold = answers.map { $0.openCount < Int(end) / 32 } ?? false
+            let step = isMostlyTold ? API.scannedStep : API.step
             var next: UInt32 = 0
             while next < end {
                 guard previews.isWanted(preview.id) else { throw PreviewGivenUp() }

@@ -76,6 +76,9 @@ public struct PreviewAnswers: Sendable {
         self.others = others
     }
 
+    /// How many the evaluator is to be asked about.
+    public var openCount: Int { open.reduce(0) { $0 + $1.nonzeroBitCount } }
+
     /// The place of the first value of a profile that is not before `profile`.
     func firstValue(from profile: UInt32) -> Int { profiles.partitioningIndex { $0 >= profile } }
 }
