@@ -111,7 +111,7 @@ extension PersonQueue {
     }
 
     /// Whether the first that waits must wait for other persons.
-    func isBlocked(_ mustWait: (QueueItem) -> Bool) -> Bool { nextGroup()?.contains(where: mustWait) == true }
+    func isBlocked(_ mustWait: (QueueItem) -> Bool) -> Bool { nextGroup()?.first.map(mustWait) == true }
 
     /// Moves the first emissions into a request, as many as fit, up to one that must wait. Emissions of one transition
     /// stay together unless a whole request is too small for them.
@@ -120,7 +120,11 @@ extension PersonQueue {
     ) -> Unneeded {
         var unneeded = Unneeded()
         while var group = nextGroup() {
-            if let mustWait, group.contains(where: mustWait) { break }
+            if let mustWait, let place = group.firstIndex(where: mustWait) {
+                // What comes before it must not wait with it: two persons could then wait for each other.
+                guard place > 0 else { break }
+                group.removeLast(group.count - place)
+            }
             let checkpoint = request.checkpoint
             if !group.allSatisfy({ add($0, of: person, to: &request) }) {
                 request.rollBack(to: checkpoint)

@@ -36,6 +36,13 @@ private struct Durable {
         var emission: EmissionReference
         var mapping: Mapping
         var isPoison: Bool
+
+        var person: String? {
+            switch mapping {
+            case .update(let person, _), .occurrence(let person, _): person
+            case .nothing, .refused: nil
+            }
+        }
     }
 
     var outbox: [Int64: Row] = [:]
@@ -70,6 +77,8 @@ private struct Simulation {
     var lastSequence: Int64 = 0
     var emittedEvents: [String: [Int64]] = [:]
     var poison: Set<Int64> = []
+    /// Events that must arrive after everything earlier about another person.
+    var follows: [Int64: String] = [:]
     var lastValues: [String: [String: JSONValue]] = [:]
     var configuration = DeliveryConfiguration()
 
@@ -99,8 +108,13 @@ private struct Simulation {
                 "external_id": .string(person), "sequence": .number(Int(sequence)), "poison": .bool(isPoison),
                 "padding": .string(String(repeating: "x", count: Int.random(in: 0..<700, using: &random))),
             ]
+            let others = (0..<9).map { "p\($0)" }.filter { $0 != person }
+            let other = chance(20) ? others.randomElement(using: &random) : nil
+            follows[sequence] = other
             mapping = .occurrence(
-                person: person, Occurrence(objects: [OutgoingObject(array: "events", object)]))
+                person: person,
+                Occurrence(
+                    objects: [OutgoingObject(array: "events", object)], follows: [other].compactMap(\.self)))
             emittedEvents[person, default: []].append(sequence)
         } else {
             // A poisoned update has a name of its own, so that its loss does not blur the last values of others.
@@ -146,6 +160,19 @@ private struct Simulation {
         }
     }
 
+    /// Objects reach the destination: by then everything that they must follow is settled.
+    mutating func arrive(_ objects: [PlannedObject], except bad: Set<Int>) throws {
+        for (index, object) in objects.enumerated() where !bad.contains(index) {
+            let json = try JSONValue(parsing: object.outgoing.json)
+            guard let sequence = json["sequence"]?.integer.map(Int64.init), let other = follows[sequence] else {
+                continue
+            }
+            let earlier = durable.outbox.filter { $0.key < sequence && $0.value.person == other }.keys
+            #expect(earlier.isEmpty, "\(sequence) came before \(earlier) of \(other)")
+        }
+        try destination.apply(objects, except: bad)
+    }
+
     /// Answers one of the requests under way.
     mutating func answer(onlyWell: Bool) throws {
         guard !underWay.isEmpty else { return }
@@ -181,11 +208,11 @@ private struct Simulation {
         case 4: return answered(.unavailable(message: "503"), 503)
         case 5:
             // Took effect, and said that it did not.
-            try destination.apply(request.objects, except: bad)
+            try arrive(request.objects, except: bad)
             return answered(.unavailable(message: "502"), 502)
         case 6: return (.failed(.answerTimeout), 0)
         case 7:
-            try destination.apply(request.objects, except: bad)
+            try arrive(request.objects, except: bad)
             return (.failed(.connectionLost), 0)
         case 8: return answered(.throttled(message: "429"), 429)
         case 9: return (.failed(.connectionRefused("h")), 0)
@@ -197,7 +224,7 @@ private struct Simulation {
             if !bad.isEmpty { return answered(.rejected(words, message: "400"), 400) }
         default: break
         }
-        try destination.apply(request.objects, except: bad)
+        try arrive(request.objects, except: bad)
         return answered(.taken(rejected: words, unplaced: []), 201)
     }
 
@@ -208,7 +235,7 @@ private struct Simulation {
                 request.objects.indices.filter { index in
                     request.objects[index].items.contains { poison.contains(request.items[$0].emission.sequence) }
                 })
-            try destination.apply(request.objects, except: bad)
+            try arrive(request.objects, except: bad)
         }
         underWay = []
         queue = DeliveryQueue(

@@ -8,11 +8,12 @@ export const label = (user) => user.external_id || user.email || user.phone ||
 /** A table of users for lists and audiences. */
 export function userTable(users, compact) {
   const numbers = compact ? [] : [{ title: "Attributes", numeric: true }, { title: "Events", numeric: true }];
-  return table(["User", "Email", ...numbers, "Last update"],
+  return table(["User", ...(compact ? [] : ["Email"]), ...numbers, "Last update"],
     users.map((user) => h("tr", null,
       h("td", { class: "user" }, h("a", { href: link("/users/" + user.braze_id), class: "name" }, label(user)),
-        user.name && h("span", { class: "quiet" }, " " + user.name), !user.external_id && [" ", badge("no external ID")]),
-      h("td", { class: "email", title: user.email }, user.email || h("span", { class: "quiet" }, "–")),
+        user.name && h("span", { class: "quiet" }, " " + user.name), !user.external_id && [" ", badge("no external ID")],
+        compact && user.email && user.email !== label(user) && h("div", { class: "note" }, user.email)),
+      !compact && h("td", { class: "email", title: user.email }, user.email || h("span", { class: "quiet" }, "–")),
       !compact && [h("td", { class: "num" }, number(user.attribute_count)), h("td", { class: "num" }, number(user.event_count))],
       h("td", null, time(user.updated_at)))));
 }
