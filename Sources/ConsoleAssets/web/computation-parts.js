@@ -69,7 +69,7 @@ export function connectionSettings(kindName, settings, key, changed = () => {}, 
   const example = kindName === 'audience' ? 'true or false' : 'the value';
   node.append(...[
     checkbox('Send Identify: custom attribute', settings.sendIdentify, (on) => { settings.sendIdentify = on; check(); changed(); },
-      { hint: `In Braze: the custom attribute ${key || 'named like the key'} with ${example}.` }),
+      { hint: `In Braze: the custom attribute ${settings.keyName || key || 'named like the key'} with ${example}.` }),
     checkbox('Send Track: custom events', settings.sendTrack, (on) => {
       settings.sendTrack = on;
       names.hidden = !on;
