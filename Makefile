@@ -32,7 +32,7 @@ unit-tests: ## Run the Swift tests (built before)
 e2e-tests: ## Run the tests that drive the real binary (built before)
 	MUSTER_BIN="$${MUSTER_BIN:-$(abspath $(SCRATCH))/debug/muster}" .venv-tests/bin/python -m pytest Tests/e2e $(PYTEST)
 
-crash-test: ## Kill the real binary under load 60 times (built before; takes ten minutes)
+crash-test: ## Kill the real binary under load 200 times in calm and 200 in stormy weather (built before; takes twelve minutes)
 	MUSTER_LONG=1 MUSTER_BIN="$${MUSTER_BIN:-$(abspath $(SCRATCH))/release/muster}" .venv-tests/bin/python -m pytest Tests/e2e/test_crash.py -s $(PYTEST)
 
 build: ## Build the release binary
