@@ -100,7 +100,7 @@ extension Engine {
             keys.allSatisfy({ registry.computation(key: $0) == nil })
         else { return }
         let nobody = computation.compiled.evaluate(
-            .user(ProfileView([])), evidence: evidence(definition), in: history, at: job.asOf)
+            .user(ProfileView([])), evidence: computation.facts.evidence, in: history, at: job.asOf)
         guard isNothing(nobody.value, of: computation), nobody.changesAt == nil else { return }
         let events = computation.dependencies.events.keys.sorted().map { history.eventID($0) }
         let traits = keys.sorted().map { history.traitID($0) }
