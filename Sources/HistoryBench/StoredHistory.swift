@@ -57,7 +57,7 @@ struct StoredHistory {
                 try JSONDocument(parsing: Array("{\"traits\":{\"plan\":\"\(plan)\"}}".utf8))
             }
             let calls = range.map { _ in call(.identify, nil, BenchData.end - BenchData.year) }
-            inserting += try seconds {
+            inserting += seconds {
                 for (number, call) in zip(range, calls) {
                     _ = history.insertTraits(
                         call, body: plans[Int(data.planValues[number])].root, offset: offset,
@@ -88,7 +88,7 @@ struct StoredHistory {
             }
             let calls = rows.map { call(.track, BenchData.names[$0], data.tables[$0].timestamps[$1]) }
             let bodies = try rows.map { try JSONDocument(parsing: body(data.tables[$0], $1)) }
-            inserting += try seconds {
+            inserting += seconds {
                 for (number, (table, row)) in rows.enumerated() {
                     _ = history.insertEvent(
                         calls[number], body: bodies[number].root, offset: offset,
