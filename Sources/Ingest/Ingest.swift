@@ -24,6 +24,7 @@ public final class Ingest: Sendable {
     let clock: any InstantSource
     let gate: ReceiptGate
     let rateLimiter: RateLimiter?
+    let admission: Admission
 
     /// The engine that applies the Log must keep its time behind the same `gate`.
     public init(
@@ -36,6 +37,7 @@ public final class Ingest: Sendable {
         self.clock = clock
         self.gate = gate ?? ReceiptGate(clock: clock)
         self.configuration = configuration
+        admission = Admission(bytesMax: configuration.heldBytesMax)
         self.rateLimiter = configuration.messagesPerSecondMax.map { RateLimiter(messagesPerSecond: $0) }
     }
 

@@ -12,6 +12,9 @@ public struct IngestConfiguration: Sendable, Hashable {
     /// Bytes of all messages of a batch after the envelope's context was merged into each: keeps a small request from
     /// becoming a large append.
     public var mergedBytesMax = 8 << 20
+    /// Bytes of bodies that requests hold at a time, all together; more is asked to come later. What a request takes in
+    /// memory is several times its body.
+    public var heldBytesMax = 32 << 20
     /// Characters that an unknown write key must have to be taken for one: shorter ones are a client's mistake that it
     /// should see.
     public var writeKeyLengthMin = 4

@@ -20,13 +20,21 @@ extension Ingest {
             case .message: configuration.messageBytesMax
             case .batch: configuration.batchBytesMax
             }
+        var held = 0
+        defer { admission.leave(held) }
         let document: JSONDocument
-        switch try await RequestDecoder(bytesMax: bytesMax).decode(request) {
+        switch try await RequestDecoder(bytesMax: bytesMax, admission: admission).decode(request, holding: &held) {
         case .success(let decoded): document = decoded
         case .failure(let refusal):
             // The key may be in the body that can't be read; a header's key still tells whose problem this is.
             let source = WriteKey.basicUserName(request.headers[.authorization]).flatMap {
                 sources.source(writeKey: $0)
+            }
+            if refusal.code == .rateLimited {
+                record.code = .rateLimited
+                journal.record(record, sourceID: source?.id)
+                return postpone(
+                    request, .tooManyRequests, .rateLimited, refusal.message, seconds: log.limits.retryAfterSeconds)
             }
             return refuse(request, refusal, source: source, &record)
         }

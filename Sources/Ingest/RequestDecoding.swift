@@ -9,13 +9,16 @@ struct Refusal: Error {
     var message: String
 
     static let tooLarge = Refusal(code: .payloadTooLarge, message: "Exceed payload limit")
+    static let tooMuch = Refusal(code: .rateLimited, message: "Too much is coming in: send again later")
 }
 
 /// The decoded body of a request: collected, decompressed, parsed, each within its limit (spec: collection §1.6, §1.7).
 struct RequestDecoder {
     var bytesMax: Int
+    var admission: Admission
 
-    func decode(_ request: Request) async throws -> Result<JSONDocument, Refusal> {
+    /// - Parameter held: Bytes that the request has been admitted with, also where this fails.
+    func decode(_ request: Request, holding held: inout Int) async throws -> Result<JSONDocument, Refusal> {
         let isCompressed: Bool
         switch (request.headers[.contentEncoding] ?? "").lowercased() {
         case "", "identity": isCompressed = false
@@ -27,10 +30,16 @@ struct RequestDecoder {
         }
         // What is compressed is rarely larger than before, and never by more than this.
         let wireMax = isCompressed ? bytesMax + bytesMax / 1000 + 1024 : bytesMax
-        guard var bytes = try await collect(request, upTo: wireMax) else { return .failure(.tooLarge) }
+        var bytes: [UInt8]
+        switch try await collect(request, upTo: wireMax, holding: &held) {
+        case .success(let collected): bytes = collected
+        case .failure(let refusal): return .failure(refusal)
+        }
         if isCompressed {
             do {
                 bytes = try inflateGzip(bytes, bytesMax: bytesMax)
+                guard admission.enter(bytes.count) else { return .failure(.tooMuch) }
+                held += bytes.count
             } catch .tooLarge {
                 return .failure(.tooLarge)
             } catch {
@@ -58,23 +67,32 @@ struct RequestDecoder {
         }
     }
 
-    /// The body, or `nil` if it is longer than `bytesMax`; the rest is then read and forgotten, so that a client in the
-    /// middle of sending sees the answer.
-    private func collect(_ request: Request, upTo bytesMax: Int) async throws -> [UInt8]? {
+    /// The body. Where it is longer than `bytesMax` or more than may be held, the rest is read and forgotten, so that a
+    /// client in the middle of sending sees the answer.
+    private func collect(
+        _ request: Request, upTo bytesMax: Int, holding held: inout Int
+    ) async throws -> Result<[UInt8], Refusal> {
         var bytes: [UInt8] = []
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }) {
-            bytes.reserveCapacity(min(max(length, 0), bytesMax))
-        }
-        var isTooLarge = false
+        var refusal: Refusal?
         for try await chunk in request.body {
-            isTooLarge = isTooLarge || bytes.count + chunk.readableBytes > bytesMax
-            if isTooLarge {
-                bytes = []
+            guard refusal == nil else { continue }
+            if bytes.count + chunk.readableBytes > bytesMax {
+                refusal = .tooLarge
+            } else if !admission.enter(chunk.readableBytes) {
+                refusal = .tooMuch
             } else {
+                held += chunk.readableBytes
+                if bytes.isEmpty, let length = request.headers[.contentLength].flatMap({ Int($0) }) {
+                    bytes.reserveCapacity(min(max(length, 0), bytesMax))
+                }
                 bytes.append(contentsOf: chunk.readableBytesView)
+                continue
             }
+            bytes = []
+            admission.leave(held)
+            held = 0
         }
-        return isTooLarge ? nil : bytes
+        return refusal.map { .failure($0) } ?? .success(bytes)
     }
 
     private func drain(_ request: Request) async throws {

@@ -39,7 +39,8 @@ public final class StateStore: Sendable {
         try pool.writeWithoutTransaction { db in
             // GRDB sets synchronous=NORMAL when it opens the file, so FULL must come afterwards (platform.md §1).
             try db.execute(sql: "PRAGMA synchronous = FULL")
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+            // 64 MB: a page that many transactions change is copied into the file once.
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 16384")
             try db.execute(sql: "PRAGMA cache_size = -65536")
             let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous") ?? -1
             guard synchronous == 2 else { throw StoreError.notDurable(synchronous: synchronous) }

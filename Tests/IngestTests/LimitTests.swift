@@ -128,6 +128,21 @@ import Testing
         #expect(rig.counters().accepted == 0 && rig.counters().requestCodes == [.rateLimited: 1])
     }
 
+    @Test("22 More at a time than may be held asks to come back later, and holds nothing afterwards")
+    func heldBytes() async throws {
+        var configuration = IngestConfiguration()
+        configuration.heldBytesMax = 2_000
+        let rig = try Rig(configuration: configuration)
+        for _ in 0..<50 {
+            let large = try await rig.post("/v1/track", track(bytes: 3_000), headers: authorized)
+            #expect(large.status == 429 && large.json?["code"] == "rate_limited")
+            #expect(large.headers[.retryAfter].flatMap { Int($0) } != nil)
+            #expect(try await rig.post("/v1/track", track(bytes: 1_500), headers: authorized).status == 200)
+            #expect(try await rig.post("/v1/track", "{", headers: authorized).status == 400)
+        }
+        #expect(rig.counters().accepted == 50 && rig.counters().requestCodes[.rateLimited] == 50)
+    }
+
     @Test("22 A disk that does not take the messages asks to come back later, and nothing is half kept")
     func brokenDisk() async throws {
         try rig.log.close()
