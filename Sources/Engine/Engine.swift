@@ -23,7 +23,7 @@ public final class Engine {
         /// Where the history keeps its files; without one it stays in memory.
         public var historyDirectory: String?
         /// Fresh rows of the history that are written to disk together.
-        public var historyFlushRows = 500_000
+        public var historyFlushRows = 100_000
 
         public init() {}
     }

@@ -52,11 +52,11 @@ extension EngineBench {
                                 profile: ProfileOrdinal(UInt32(random.below(profiles))))
                         }
                         done += calls.count
-                        try background.turn(history, rows: 500_000, position: Int64(done))
+                        try background.turn(history, rows: 100_000, position: Int64(done))
                         // As the engine does: it waits rather than grow.
                         while kind == .disk, history.freshRowCount > 1_000_000 {
                             background.wait()
-                            try background.turn(history, rows: 500_000, position: Int64(done))
+                            try background.turn(history, rows: 100_000, position: Int64(done))
                         }
                     }
                 }

@@ -48,7 +48,7 @@ extension EngineBench {
 
     /// Evaluations per second of one core, with all that follows from them; commits apart.
     public func throughput(
-        _ place: Place = .memory, events: Int, profiles: Int, flushRows: Int = 500_000, say: (String) -> Void
+        _ place: Place = .memory, events: Int, profiles: Int, flushRows: Int = 100_000, say: (String) -> Void
     ) async throws {
         let files = directory.appending(path: "throughput-bench-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: files) }

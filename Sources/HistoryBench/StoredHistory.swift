@@ -11,7 +11,7 @@ struct StoredHistory {
     let report: String
 
     /// Fresh rows that are written together: the server's default.
-    private static let flushRows = 500_000
+    private static let flushRows = 100_000
 
     init(_ data: BenchData, in directory: URL, say: (String) -> Void) throws {
         try? FileManager.default.removeItem(at: directory)

@@ -37,7 +37,7 @@ extension BenchCommand {
         var history = EngineBench.Place.disk.rawValue
 
         @Option(help: "Rows of the history that are written together in the throughput.")
-        var flushRows = 500_000
+        var flushRows = 100_000
 
         @Option(help: "Where files may be made; they are removed afterwards.")
         var directory = FileManager.default.temporaryDirectory.path
