@@ -82,7 +82,8 @@ let package = Package(
         module(
             "Engine",
             [
-                "JSON", "Model", "Query", "EventLog", "Identity", "History", "Evaluation", "Scan", "Store", crypto, heap,
+                "JSON", "Model", "Query", "EventLog", "Identity", "History", "Evaluation", "Scan", "Store", crypto,
+                heap,
                 logging,
             ]),
         module(
