@@ -48,14 +48,16 @@ public struct DestinationKind: Sendable {
 }
 
 extension DestinationKind {
+    private static let brazeDataCentre = Field(
+        key: "endpoint", label: "Data centre",
+        hint: "Stands in the address of your Braze dashboard: dashboard-03.braze.com is US-03.",
+        isRequired: true, control: .choice(brazeDataCentres))
+
     /// Braze: the data centre and a REST API key (the seed, step 1).
     public static let braze = DestinationKind(
         kind: "braze", name: "Braze",
         fields: [
-            Field(
-                key: "endpoint", label: "Data centre",
-                hint: "Stands in the address of your Braze dashboard: dashboard-03.braze.com is US-03.",
-                isRequired: true, control: .choice(brazeDataCentres)),
+            brazeDataCentre,
             Field(
                 key: "api_key", label: "REST API key",
                 hint: "In Braze: Settings → APIs and Identifiers. It needs the permission users.track.",
@@ -88,10 +90,7 @@ extension DestinationKind {
     public static let brazeCohorts = DestinationKind(
         kind: "braze_cohorts", name: "Braze Cohorts",
         fields: [
-            Field(
-                key: "endpoint", label: "Data centre",
-                hint: "Stands in the address of your Braze dashboard: dashboard-03.braze.com is US-03.",
-                isRequired: true, control: .choice(brazeDataCentres)),
+            brazeDataCentre,
             Field(
                 key: "partner_api_key", label: "Partner key",
                 hint: "Braze gives it to partners, one for the US and one for the EU.", isRequired: true,

@@ -20,9 +20,7 @@ public struct BrazeCohorts: DestinationAdapter {
     private let aliasLabel: String?
 
     public init(settings: JSONObject) throws(SettingsError) {
-        let allowsAnyHost = settings["allow_custom_host"] == true || settings["allow_custom_host"] == "true"
-        endpoint = try RESTEndpoint.address(
-            try BrazeSettings.text("endpoint", in: settings) ?? "", allowsAnyHost: allowsAnyHost)
+        endpoint = try BrazeSettings.endpoint(in: settings)
         partnerKey = try Self.secret(
             "partner_api_key", in: settings,
             remedy: "Braze gives it to partners. Without one, send audiences as attributes: add a Braze destination")

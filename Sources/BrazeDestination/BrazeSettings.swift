@@ -28,9 +28,7 @@ public struct BrazeSettings: Sendable, Hashable {
     public let countsObjectsPerArray: Bool
 
     public init(_ settings: JSONObject) throws(SettingsError) {
-        let allowsAnyHost = settings["allow_custom_host"].map(Self.isTrue) ?? false
-        endpoint = try RESTEndpoint.address(
-            try Self.text("endpoint", in: settings) ?? "", allowsAnyHost: allowsAnyHost)
+        endpoint = try Self.endpoint(in: settings)
         apiKey = try Self.key(in: settings)
         appID = try Self.text("app_id", in: settings)
         anonymousAliasLabel = try Self.text("anonymous_alias_label", in: settings)
@@ -54,6 +52,13 @@ public struct BrazeSettings: Sendable, Hashable {
         let digest = SHA256.hash(data: Array(text.utf8))
         let hex = Array("0123456789abcdef")
         return digest.prefix(8).map { "\(hex[Int($0 >> 4)])\(hex[Int($0 & 15)])" }.joined()
+    }
+
+    /// The address of the REST API.
+    static func endpoint(in settings: JSONObject) throws(SettingsError) -> String {
+        try RESTEndpoint.address(
+            try text("endpoint", in: settings) ?? "",
+            allowsAnyHost: settings["allow_custom_host"].map(isTrue) ?? false)
     }
 
     private static func isTrue(_ value: JSONValue) -> Bool { value == true || value == "true" }

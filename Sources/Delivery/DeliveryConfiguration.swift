@@ -15,8 +15,6 @@ public struct DeliveryConfiguration: Sendable, Hashable {
     public var windowSize = 10_000
     /// Emissions read from the outbox at a time, at most `windowSize`.
     public var pageSize = 1_000
-    /// Pages read before it is looked what can be sent, at least 1.
-    public var pagesPerStep = 1
     /// The first and the longest wait after failures.
     public var firstBackoff = Instant.Span.seconds(1)
     public var longestBackoff = Instant.Span.seconds(60)

@@ -116,12 +116,8 @@ final class DestinationRunner: Sendable {
 
     /// Does everything that can be done now.
     private func step(_ work: inout Work, _ group: inout DiscardingTaskGroup) async {
-        // A few pages, then requests: an outbox that grows as fast as it is read would else never be sent.
-        var pages = 0
-        while work.queue.wantsMore, !work.isOutboxRead, pages < configuration.pagesPerStep {
-            await readPage(&work)
-            pages += 1
-        }
+        // One page, then requests: an outbox that grows as fast as it is read would else never be sent.
+        if work.queue.wantsMore, !work.isOutboxRead { await readPage(&work) }
         let now = clock.now()
         if work.queue.startProbe(now: now) { startProbe(&work, &group, now: now) }
         let planned = work.queue.requests(now: clock.now())

@@ -57,7 +57,7 @@ extension Engine {
         statistics.evaluations += 1
         let standing = computation.states[profile]
         var value: JSONValue = computation.facts.isAudience ? false : .null
-        if qualifies(profile, for: computation) {
+        if qualifies(profile, level: computation.facts.level, ofTypes: computation.facts.filterByExternalIDs) {
             let evaluation = computation.compiled.evaluate(
                 subject, evidence: computation.facts.evidence, in: history, at: instant)
             if evaluation.isTruncated { count("truncated_values") }
@@ -88,15 +88,13 @@ extension Engine {
         isAudience ? value != true : value == .null || value == [] || (value == 0 && isCounter)
     }
 
-    private func qualifies(_ profile: ProfileOrdinal, for computation: RegisteredComputation) -> Bool {
-        computation.facts.level == .accounts
-            || identity.hasIdentifier(profile, ofTypes: computation.facts.filterByExternalIDs)
-    }
-
     /// Whether the profile has an id that the computation asks for (spec: engage §2.7).
     func qualifies(_ profile: ProfileOrdinal, for definition: Computation) -> Bool {
-        definition.level == .accounts
-            || identity.hasIdentifier(profile, ofTypes: definition.options.filterByExternalIDs)
+        qualifies(profile, level: definition.level, ofTypes: definition.options.filterByExternalIDs)
+    }
+
+    private func qualifies(_ profile: ProfileOrdinal, level: Computation.Level, ofTypes types: [String]) -> Bool {
+        level == .accounts || identity.hasIdentifier(profile, ofTypes: types)
     }
 
     /// Writes a new value and puts the calls that it causes into the outbox.

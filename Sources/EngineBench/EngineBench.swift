@@ -52,9 +52,7 @@ public struct EngineBench {
 
     /// Seconds that something takes.
     static func seconds(_ body: () throws -> Void) rethrows -> Double {
-        let clock = ContinuousClock()
-        let duration = try clock.measure(body)
-        return Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
+        try ContinuousClock().measure(body) / .seconds(1)
     }
 
     static func text(_ number: Double, _ digits: Int = 1) -> String { String(format: "%.\(digits)f", number) }

@@ -125,11 +125,7 @@ struct StoredHistory {
     }
 
     private static func seconds(_ body: () throws -> Void) rethrows -> Double {
-        let clock = ContinuousClock()
-        let start = clock.now
-        try body()
-        let span = (clock.now - start).components
-        return Double(span.seconds) + Double(span.attoseconds) * 1e-18
+        try ContinuousClock().measure(body) / .seconds(1)
     }
 }
 

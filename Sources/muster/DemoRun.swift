@@ -62,7 +62,7 @@ struct DemoRun: Service {
         if created > 0 { say("Created \(created) audiences and computed traits, connected to the sandbox.") }
         for line in skipped { say("  left out: \(line)") }
         try await settle(setup, &report)
-        report.totalSeconds = seconds(since: begun)
+        report.totalSeconds = secondsPassed(since: begun)
 
         let status = try await setup.status()
         report.residentBytes = status.residentBytes
@@ -92,7 +92,7 @@ struct DemoRun: Service {
         let loader = DemoLoader(client: DemoClient(base: muster), writeKey: writeKey)
         try await loader.load(shop) { accepting.show(done: Int64($0), total: Int64(shop.count)) }
         report.calls = shop.count
-        report.acceptedSeconds = seconds(since: begun)
+        report.acceptedSeconds = secondsPassed(since: begun)
         accepting.end("  accepted: \(rate(shop.count, report.acceptedSeconds, "calls"))")
 
         while true {
@@ -101,7 +101,7 @@ struct DemoRun: Service {
             applying.show(done: Int64(status.position - before.position), total: Int64(shop.count))
             try await Task.sleep(for: .milliseconds(50))
         }
-        report.appliedSeconds = seconds(since: begun)
+        report.appliedSeconds = secondsPassed(since: begun)
         applying.end("  applied:  \(rate(shop.count, report.appliedSeconds, "calls")), from the first request on")
     }
 
@@ -115,7 +115,7 @@ struct DemoRun: Service {
             backfilling.show(done: Int64(status.backfillDone), total: Int64(status.backfillTotal))
             try await Task.sleep(for: .milliseconds(100))
         }
-        report.backfillSeconds = seconds(since: begun)
+        report.backfillSeconds = secondsPassed(since: begun)
         backfilling.end()
         begun = ContinuousClock.now
         let start = try await setup.status()
@@ -127,7 +127,7 @@ struct DemoRun: Service {
             delivering.show(done: Int64(done), total: Int64(done + status.waiting))
             try await Task.sleep(for: .milliseconds(100))
         }
-        report.deliveredSeconds = seconds(since: begun)
+        report.deliveredSeconds = secondsPassed(since: begun)
         delivering.end()
         report.delivered = try await setup.status().delivered
     }
@@ -158,11 +158,6 @@ struct DemoRun: Service {
         let tenths = Int((seconds * 10).rounded())
         return "\(grouped(count)) \(unit) in \(tenths / 10).\(tenths % 10) s, "
             + "\(grouped(Int(Double(count) / max(seconds, 0.001)))) a second"
-    }
-
-    private func seconds(since start: ContinuousClock.Instant) -> Double {
-        let parts = (ContinuousClock.now - start).components
-        return Double(parts.seconds) + Double(parts.attoseconds) / 1e18
     }
 
     private func grouped(_ number: Int) -> String {

@@ -69,7 +69,7 @@ extension BenchCommand {
                 for number in start..<min(start + 10_000, people) { changes.emissions += emissions(number, now) }
                 try store.commit(changes)
             }
-            print("outbox filled in \(seconds(since: started)) s")
+            print("outbox filled in \(tenths(secondsPassed(since: started))) s")
         }
 
         private func emissions(_ number: Int, _ now: Instant) -> [Emission] {
@@ -110,7 +110,7 @@ extension BenchCommand {
                 peak = max(peak, Usage().residentBytes)
                 counts = try store.counts(destinationID: "dst")
             } while counts.waiting > 0
-            let elapsed = seconds(since: started)
+            let elapsed = tenths(secondsPassed(since: started))
             let cpu = Usage().cpuSeconds - cpuBefore
             sending.cancel()
             _ = await sending.result
@@ -137,10 +137,5 @@ extension BenchCommand {
             return users
         }
 
-        private func seconds(since start: ContinuousClock.Instant) -> Double {
-            tenths((ContinuousClock.now - start) / .seconds(1))
-        }
-
-        private func tenths(_ value: Double) -> Double { (value * 10).rounded() / 10 }
     }
 }

@@ -110,9 +110,9 @@ private struct PathBench {
         let started = ContinuousClock.now
         let counts = try await load.run(plan)
         let generator = Usage().cpuSeconds - own
-        let accepted = elapsed(since: started)
+        let accepted = secondsPassed(since: started)
         try await waitUntilApplied(counts)
-        let applied = elapsed(since: started)
+        let applied = secondsPassed(since: started)
         let cpu = server.usage.cpuSeconds - used
         let calls = Double(counts.acceptedCalls)
         print(
@@ -247,10 +247,4 @@ private struct PathBench {
         }
         return latencies
     }
-
-    private func elapsed(since start: ContinuousClock.Instant) -> Double {
-        (ContinuousClock.now - start) / .seconds(1)
-    }
-
-    private func tenths(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 }
