@@ -75,11 +75,6 @@ struct FieldKernel {
         }
     }
 
-    /// For cells that were put together from several runs.
-    init(_ test: CellTest, _ kinds: CellKinds) {
-        operation = .decoded(FieldKernel.comparison(test, kinds))
-    }
-
     private static func comparison(_ test: CellTest, _ kinds: CellKinds) -> Comparison {
         let hasBooleans = kinds.contains(.booleans)
         let hasNumbers = kinds.contains(.numbers)

@@ -1,6 +1,6 @@
 import Evaluation
 
-/// One bit per row of a view: those that count, and those of which only the evaluator can tell.
+/// One bit per row of a slice: those that count, and those of which only the evaluator can tell.
 struct RowMask {
     var words: UnsafeMutablePointer<UInt64>
     /// None of them stands in `words`; zero unless `hasDoubts`.
@@ -60,107 +60,87 @@ struct RowMask {
     }
 }
 
-/// The part of a view that matters: all of it, or the rows of some profiles.
-struct ActiveRows {
-    /// Entries of the view; `nil` for all.
-    var entries: UnsafeMutableBufferPointer<Int32>?
-    /// The words of masks that their rows touch; `nil` for all.
-    var words: UnsafeMutableBufferPointer<Int32>?
+/// Which rows of a slice count.
+enum RowSelection {
+    case none
+    case all
+    case some(RowMask)
 
-    static var all: ActiveRows { ActiveRows() }
-
-    var isAll: Bool { entries == nil }
-
-    @inline(__always)
-    func forEachWord(_ view: TableView, _ body: (Int) -> Void) {
-        if let words {
-            for word in words { body(Int(word)) }
-        } else {
-            for word in 0..<view.wordCount { body(word) }
-        }
-    }
-
-    @inline(__always)
-    func forEachEntry(_ view: TableView, _ body: (Int) -> Void) {
-        if let entries {
-            for entry in entries { body(Int(entry)) }
-        } else {
-            for entry in 0..<view.entryCount { body(entry) }
-        }
-    }
+    /// `nil` also where all rows count.
+    var mask: RowMask? { if case .some(let mask) = self { mask } else { nil } }
 }
 
 extension BlockScan {
-    /// The rows of a stream that count, at least among the active ones.
-    func mask(_ number: Int, _ active: ActiveRows) -> RowMask {
-        if let known = streamMasks[number] { return known }
+    /// The rows of a slice that a stream counts, at least among the active ones.
+    func selection(_ number: Int, _ slice: RowSlice, _ active: ActiveRows) -> RowSelection {
         let stream = plan.streams[number]
-        let view = views[stream.table]
-        var mask = RowMask(words: scratch.words(view.wordCount), doubts: scratch.words(view.wordCount))
-        fillWindow(&mask, stream, view, active)
-        for condition in stream.conditions { narrow(&mask, shared: condition, stream.table, active) }
-        if plan.streamUses[number] > 1, active.isAll { streamMasks[number] = mask }
-        return mask
+        guard BlockScan.overlaps(slice, stream) else { return .none }
+        let coversAll = stream.earliest <= slice.earliest && slice.latest <= stream.latest
+        if coversAll, stream.conditions.isEmpty { return .all }
+        if let known = streamMasks[number][slice.run] { return .some(known) }
+        var mask = RowMask(words: scratch.words(slice.wordCount), doubts: scratch.words(slice.wordCount))
+        if coversAll {
+            active.forEachWord(slice) { mask.words[$0] = .max }
+        } else {
+            fillWindow(&mask, stream, slice, active)
+        }
+        for condition in stream.conditions { narrow(&mask, shared: condition, stream.table, slice, active) }
+        if plan.streamUses[number] > 1, active.isAll { streamMasks[number][slice.run] = mask }
+        return .some(mask)
+    }
+
+    /// Whether rows of a slice may be in a stream's window.
+    @inline(__always)
+    static func overlaps(_ slice: RowSlice, _ stream: ScanPlan.Stream) -> Bool {
+        slice.latest >= stream.earliest && slice.earliest <= stream.latest && stream.earliest <= stream.latest
     }
 
     private func fillWindow(
-        _ mask: inout RowMask, _ stream: ScanPlan.Stream, _ view: TableView, _ active: ActiveRows
+        _ mask: inout RowMask, _ stream: ScanPlan.Stream, _ slice: RowSlice, _ active: ActiveRows
     ) {
         let words = mask.words
-        if coversAll(stream) {
-            active.forEachWord(view) { words[$0] = .max }
-            return
-        }
-        guard stream.earliest <= stream.latest else {
-            active.forEachWord(view) { words[$0] = 0 }
-            return
-        }
         // One comparison instead of two: what is too early wraps around.
         let earliest = stream.earliest
         let length = UInt64(bitPattern: stream.latest &- earliest)
-        active.forEachWord(view) { word in
-            let times = view.timestamps + word << 6
-            words[word] = FieldKernel.gather(min(64, view.rowCount - word << 6)) {
+        active.forEachWord(slice) { word in
+            let times = slice.timestamps + word << 6
+            words[word] = FieldKernel.gather(min(64, slice.rowCount - word << 6)) {
                 UInt64(bitPattern: times[$0] &- earliest) <= length
             }
         }
     }
 
-    /// Whether no row of a stream's table is too early or too late.
-    func coversAll(_ stream: ScanPlan.Stream) -> Bool {
-        stream.earliest <= cursors[stream.table].earliest && cursors[stream.table].latest <= stream.latest
-    }
-
     /// Narrows by a condition of the plan, worked out once for all streams that share it.
-    private func narrow(_ mask: inout RowMask, shared number: Int, _ table: Int, _ active: ActiveRows) {
+    private func narrow(
+        _ mask: inout RowMask, shared number: Int, _ table: Int, _ slice: RowSlice, _ active: ActiveRows
+    ) {
         let condition = plan.conditions[number].condition
-        guard plan.conditionUses[number] > 1, active.isAll || conditionMasks[number] != nil else {
-            return narrow(&mask, condition, table, active)
+        guard plan.conditionUses[number] > 1, active.isAll || conditionMasks[number][slice.run] != nil else {
+            return narrow(&mask, condition, table, slice, active)
         }
-        let view = views[table]
         let shared: RowMask
-        if let known = conditionMasks[number] {
+        if let known = conditionMasks[number][slice.run] {
             shared = known
         } else {
-            var all = RowMask(words: scratch.words(view.wordCount), doubts: scratch.words(view.wordCount))
-            all.words.update(repeating: .max, count: view.wordCount)
-            narrow(&all, condition, table, .all)
-            conditionMasks[number] = all
+            var all = RowMask(words: scratch.words(slice.wordCount), doubts: scratch.words(slice.wordCount))
+            all.words.update(repeating: .max, count: slice.wordCount)
+            narrow(&all, condition, table, slice, .all)
+            conditionMasks[number][slice.run] = all
             shared = all
         }
-        combine(&mask, shared, view, active)
+        combine(&mask, shared, slice, active)
     }
 
     /// Keeps what also stands in another mask.
-    private func combine(_ mask: inout RowMask, _ other: RowMask, _ view: TableView, _ active: ActiveRows) {
+    private func combine(_ mask: inout RowMask, _ other: RowMask, _ slice: RowSlice, _ active: ActiveRows) {
         let words = mask.words
         if !mask.hasDoubts, !other.hasDoubts {
-            active.forEachWord(view) { words[$0] &= other.words[$0] }
+            active.forEachWord(slice) { words[$0] &= other.words[$0] }
             return
         }
         let doubts = mask.doubts
         let had = mask.hasDoubts
-        active.forEachWord(view) { word in
+        active.forEachWord(slice) { word in
             let possible = words[word] | (had ? doubts[word] : 0)
             words[word] &= other.words[word]
             let others = other.words[word] | (other.hasDoubts ? other.doubts[word] : 0)
@@ -170,83 +150,81 @@ extension BlockScan {
     }
 
     private func narrow(
-        _ mask: inout RowMask, _ condition: ScanPlan.RowCondition, _ table: Int, _ active: ActiveRows
+        _ mask: inout RowMask, _ condition: ScanPlan.RowCondition, _ table: Int, _ slice: RowSlice, _ active: ActiveRows
     ) {
-        let view = views[table]
         switch condition {
-        case .field(let test): narrow(&mask, test: test, view, active)
+        case .field(let test): narrow(&mask, test: test, slice, active)
         case .and(let operands):
-            for operand in operands { narrow(&mask, operand, table, active) }
+            for operand in operands { narrow(&mask, operand, table, slice, active) }
         case .or(let operands):
-            let any = blank(view, active)
+            let any = blank(slice, active)
             var hasDoubts = false
             for operand in operands {
-                var part = copy(mask, view, active)
-                narrow(&part, operand, table, active)
-                active.forEachWord(view) { word in
+                var part = copy(mask, slice, active)
+                narrow(&part, operand, table, slice, active)
+                active.forEachWord(slice) { word in
                     any.words[word] |= part.words[word]
                     if part.hasDoubts { any.doubts[word] |= part.doubts[word] }
                 }
                 hasDoubts = hasDoubts || part.hasDoubts
             }
-            if hasDoubts { active.forEachWord(view) { any.doubts[$0] &= ~any.words[$0] } }
+            if hasDoubts { active.forEachWord(slice) { any.doubts[$0] &= ~any.words[$0] } }
             mask = any
             mask.hasDoubts = hasDoubts
         case .not(let operand):
-            var part = copy(mask, view, active)
-            narrow(&part, operand, table, active)
+            var part = copy(mask, slice, active)
+            narrow(&part, operand, table, slice, active)
             let (words, doubts) = (mask.words, mask.doubts)
             let had = mask.hasDoubts
-            active.forEachWord(view) { word in
+            active.forEachWord(slice) { word in
                 let doubtful = part.hasDoubts ? part.doubts[word] : 0
                 if had || part.hasDoubts { doubts[word] = (had ? doubts[word] : 0) | (words[word] & doubtful) }
                 words[word] &= ~(part.words[word] | doubtful)
             }
             mask.hasDoubts = had || part.hasDoubts
         case .followed(let stream, let from, let to, let test):
-            follow(&mask, table, stream, from, to, test, active)
+            follow(&mask, table, slice, stream, from, to, test, active)
         }
     }
 
-    private func blank(_ view: TableView, _ active: ActiveRows) -> RowMask {
-        let mask = RowMask(words: scratch.words(view.wordCount), doubts: scratch.words(view.wordCount))
-        active.forEachWord(view) {
+    private func blank(_ slice: RowSlice, _ active: ActiveRows) -> RowMask {
+        let mask = RowMask(words: scratch.words(slice.wordCount), doubts: scratch.words(slice.wordCount))
+        active.forEachWord(slice) {
             mask.words[$0] = 0
             mask.doubts[$0] = 0
         }
         return mask
     }
 
-    private func copy(_ mask: RowMask, _ view: TableView, _ active: ActiveRows) -> RowMask {
-        var copy = RowMask(words: scratch.words(view.wordCount), doubts: scratch.words(view.wordCount))
+    private func copy(_ mask: RowMask, _ slice: RowSlice, _ active: ActiveRows) -> RowMask {
+        var copy = RowMask(words: scratch.words(slice.wordCount), doubts: scratch.words(slice.wordCount))
         copy.hasDoubts = mask.hasDoubts
-        active.forEachWord(view) {
+        active.forEachWord(slice) {
             copy.words[$0] = mask.words[$0]
             if mask.hasDoubts { copy.doubts[$0] = mask.doubts[$0] }
         }
         return copy
     }
 
-    private func narrow(_ mask: inout RowMask, test number: Int, _ view: TableView, _ active: ActiveRows) {
+    private func narrow(_ mask: inout RowMask, test number: Int, _ slice: RowSlice, _ active: ActiveRows) {
         let field = plan.fieldTests[number].field
         let words = mask.words
         let doubts = mask.doubts
         let had = mask.hasDoubts
-        guard let kernel = kernel(number, view) else {
+        guard let kernel = kernel(number, slice) else {
             if !plan.fieldTests[number].test.null {
-                active.forEachWord(view) {
+                active.forEachWord(slice) {
                     words[$0] = 0
                     if had { doubts[$0] = 0 }
                 }
             }
             return
         }
-        let decoded = kernel.needsCells ? cells(field, active) : nil
-        var firstRow = 0
-        if case .run(_, let row) = view.source { firstRow = row }
+        let decoded = kernel.needsCells ? cells(field, slice, active) : nil
+        let firstRow = slice.firstRow
         var newDoubts: UInt64 = 0
-        active.forEachWord(view) { word in
-            let count = min(64, view.rowCount - word << 6)
+        active.forEachWord(slice) { word in
+            let count = min(64, slice.rowCount - word << 6)
             // Bits beyond the last row mean nothing, and there is nothing to read for them.
             let possible = (words[word] | (had ? doubts[word] : 0)) & (.max &>> UInt64(64 - count))
             guard possible != 0 else { return }
@@ -255,7 +233,7 @@ extension BlockScan {
                 among: possible)
             let certain = words[word] & passing
             if had || doubtful != 0 {
-                if !had, newDoubts == 0 { clear(doubts, view, active) }
+                if !had, newDoubts == 0 { clear(doubts, slice, active) }
                 doubts[word] = possible & (passing | doubtful) & ~certain
                 newDoubts |= doubts[word]
             }
@@ -264,98 +242,8 @@ extension BlockScan {
         mask.hasDoubts = had || newDoubts != 0
     }
 
-    private func clear(_ words: UnsafeMutablePointer<UInt64>, _ view: TableView, _ active: ActiveRows) {
-        active.forEachWord(view) { words[$0] = 0 }
-    }
-
-    // MARK: Funnels
-
-    /// Keeps the rows that are followed by as many rows of another stream as the test wants. Both tables are walked
-    /// profile by profile; within a profile both are in the order of time, so two places move forward only.
-    private func follow(
-        _ mask: inout RowMask, _ table: Int, _ number: Int, _ from: Int64, _ to: Int64, _ test: CountTest,
-        _ active: ActiveRows
-    ) {
-        let view = views[table]
-        let stream = plan.streams[number]
-        let other = views[stream.table]
-        let following = followers(number, for: view, active)
-        let (words, doubts) = (mask.words, mask.doubts)
-        if !mask.hasDoubts, following.hasDoubts { clear(doubts, view, active) }
-        mask.hasDoubts = mask.hasDoubts || following.hasDoubts
-        let hasDoubts = mask.hasDoubts
-        let holdsOfNone = test.accepts(0)
-        var entry = 0
-        active.forEachEntry(view) { place in
-            let profile = view.profiles[place]
-            while entry < other.entryCount, other.profiles[entry] < profile { entry += 1 }
-            let rows = view.rows(place)
-            guard entry < other.entryCount, other.profiles[entry] == profile else {
-                if !holdsOfNone { for row in rows { words[row >> 6] &= ~(1 &<< UInt64(row & 63)) } }
-                if !holdsOfNone, hasDoubts { for row in rows { doubts[row >> 6] &= ~(1 &<< UInt64(row & 63)) } }
-                return
-            }
-            let later = other.rows(entry)
-            let isDoubtful = following.doubts(later)
-            var start = later.lowerBound
-            var row = mask.next(from: rows.lowerBound, before: rows.upperBound)
-            while row < rows.upperBound {
-                let time = view.timestamps[row]
-                let earliest = time + from
-                while start < later.upperBound, other.timestamps[start] < earliest { start += 1 }
-                let holds: Bool
-                if from > to {
-                    holds = holdsOfNone
-                } else {
-                    let latest = to == never ? Int64.max : time + to
-                    holds = follow(test, following, other, start..<later.upperBound, latest)
-                }
-                if isDoubtful {
-                    words[row >> 6] &= ~(1 &<< UInt64(row & 63))
-                    doubts[row >> 6] |= 1 &<< UInt64(row & 63)
-                } else if !holds {
-                    words[row >> 6] &= ~(1 &<< UInt64(row & 63))
-                }
-                row = mask.next(from: row + 1, before: rows.upperBound)
-            }
-        }
-    }
-
-    @inline(__always)
-    private func follow(
-        _ test: CountTest, _ mask: RowMask, _ view: TableView, _ rows: Range<Int>, _ latest: Int64
-    ) -> Bool {
-        let enough =
-            switch test {
-            case .never: 0
-            case .atLeast(let number): number
-            case .exactly(let number): number + 1
-            }
-        var count = 0
-        var row = mask.next(from: rows.lowerBound, before: rows.upperBound)
-        while row < rows.upperBound, count < enough, view.timestamps[row] <= latest {
-            count += 1
-            row = mask.next(from: row + 1, before: rows.upperBound)
-        }
-        return test.accepts(count)
-    }
-
-    /// The mask of the stream that must follow, among the profiles that are active in another view.
-    private func followers(_ number: Int, for view: TableView, _ active: ActiveRows) -> RowMask {
-        if active.isAll { return mask(number, .all) }
-        let other = views[plan.streams[number].table]
-        let entries = scratch.elements(of: Int32.self, other.entryCount)
-        var count = 0
-        var entry = 0
-        active.forEachEntry(view) { place in
-            let profile = view.profiles[place]
-            while entry < other.entryCount, other.profiles[entry] < profile { entry += 1 }
-            if entry < other.entryCount, other.profiles[entry] == profile {
-                entries[count] = Int32(entry)
-                count += 1
-            }
-        }
-        return mask(number, self.active(other, entries, count))
+    func clear(_ words: UnsafeMutablePointer<UInt64>, _ slice: RowSlice, _ active: ActiveRows) {
+        active.forEachWord(slice) { words[$0] = 0 }
     }
 }
 

@@ -29,6 +29,12 @@ final class Scratch {
 
     func words(_ count: Int) -> UnsafeMutablePointer<UInt64> { elements(of: UInt64.self, count) }
 
+    func zeroCounts(_ count: Int) -> UnsafeMutablePointer<UInt32> {
+        let counts = elements(of: UInt32.self, count)
+        counts.update(repeating: 0, count: count)
+        return counts
+    }
+
     func zeros(_ count: Int) -> UnsafeMutablePointer<UInt64> {
         let words = words(count)
         words.update(repeating: 0, count: count)
