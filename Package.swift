@@ -37,6 +37,16 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources:
     .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
 }
 
+/// Scans count bits and compare columns: with the instructions of processors since 2013 (x86-64-v3) in half the time.
+/// `muster` says so where they are missing.
+#if arch(x86_64)
+    let processorSettings: [SwiftSetting] = [
+        .unsafeFlags(["-Xcc", "-march=x86-64-v3"], .when(configuration: .release))
+    ]
+#else
+    let processorSettings: [SwiftSetting] = []
+#endif
+
 func tests(_ name: String, _ dependencies: [Target.Dependency] = [], data: [String] = []) -> Target {
     .testTarget(
         name: name + "Tests", dependencies: [.target(name: name), "TestSupport"] + dependencies, exclude: data,
@@ -77,7 +87,9 @@ let package = Package(
         module("Identity", ["JSON", "Model"]),
         module("History", ["JSON", "Model"]),
         module("Evaluation", ["JSON", "Model", "Query", "History"]),
-        module("Scan", ["JSON", "Model", "Query", "History", "Evaluation"]),
+        .target(
+            name: "Scan", dependencies: ["JSON", "Model", "Query", "History", "Evaluation"],
+            swiftSettings: swiftSettings + processorSettings),
         module("Store", ["JSON", "Model", grdb, grdbSQLite, logging]),
         module(
             "Engine",

@@ -20,8 +20,6 @@ public struct BenchData {
 
     public let events: Int
     public let profiles: UInt32
-    let history = History()
-    let snapshot: ScanSnapshot
     /// One table's columns, in the order of `names`; then the plans.
     let tables: [Columns]
     let planOwners: [UInt32]
@@ -105,56 +103,6 @@ public struct BenchData {
         self.tables = tables
         self.planOwners = planOwners
         self.planValues = planValues
-        snapshot = Self.runs(of: tables, planOwners, planValues, history)
-    }
-
-    /// Cuts sorted columns into runs, one per name.
-    private static func runs(
-        of tables: [Columns], _ planOwners: [UInt32], _ planValues: [UInt8], _ history: History
-    ) -> ScanSnapshot {
-        func path(_ name: String) -> ColumnPath { ColumnPath([.key(name)]) }
-        func strings(_ texts: [String]) -> [UInt64] {
-            texts.map { Cell.string(code: history.store.intern($0)).rawBits }
-        }
-        let categories = strings(Self.categories)
-        let coupons = strings((0...16_383).map { "C\($0)" })
-        let plans = strings(Self.plans)
-        var snapshot = ScanSnapshot()
-        for (name, columns) in zip(Self.names, tables) {
-            let (owners, starts) = directory(columns.profiles)
-            snapshot.add(
-                ScanRun(
-                    profiles: owners, starts: starts, timestamps: columns.timestamps,
-                    columns: [
-                        (.value, path("price"), columns.price.map { Cell.number($0).rawBits }),
-                        (.value, path("category"), columns.category.map { categories[Int($0)] }),
-                        (.value, path("quantity"), columns.quantity.map { Cell.number($0).rawBits }),
-                        (.value, path("gift"), columns.gift.map { Cell.boolean($0 == 1).rawBits }),
-                        (
-                            .value, path("coupon"),
-                            columns.coupon.map { $0 == 0 ? Cell.missing.rawBits : coupons[Int($0 - 1)] }
-                        ),
-                    ]), to: .event(history.eventID(name)))
-        }
-        let (owners, starts) = directory(planOwners)
-        snapshot.add(
-            ScanRun(
-                profiles: owners, starts: starts, timestamps: planOwners.map { _ in end - year },
-                columns: [(.value, ColumnPath([]), planValues.map { plans[Int($0)] })]),
-            to: .trait(history.traitID("plan")))
-        snapshot.rank(Self.categories.map { history.store.intern($0) }, in: history.store)
-        return snapshot
-    }
-
-    private static func directory(_ profiles: [UInt32]) -> (owners: [UInt32], starts: [UInt32]) {
-        var owners: [UInt32] = []
-        var starts: [UInt32] = []
-        for (row, profile) in profiles.enumerated() where owners.last != profile {
-            owners.append(profile)
-            starts.append(UInt32(row))
-        }
-        starts.append(UInt32(profiles.count))
-        return (owners, starts)
     }
 }
 

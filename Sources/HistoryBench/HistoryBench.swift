@@ -17,12 +17,14 @@ public struct HistoryBench {
     public let directory: URL
     public let rounds: Int
     public let threads: Int
-    /// Whether to ask only arrays that were made for the scan, which is soon done.
-    public let isArraysOnly: Bool
+    /// Whether to ask the files that an earlier run with the same events left, without making them again.
+    public let reusesFiles: Bool
+    /// Part of the names of the questions to ask; empty for all.
+    public let question: String
 
     public init(
         events: Int, profiles: UInt32, seed: UInt64, directory: URL, rounds: Int, threads: Int,
-        isArraysOnly: Bool = false
+        reusesFiles: Bool = false, question: String = ""
     ) {
         self.events = events
         self.profiles = profiles
@@ -30,47 +32,34 @@ public struct HistoryBench {
         self.directory = directory
         self.rounds = rounds
         self.threads = threads
-        self.isArraysOnly = isArraysOnly
+        self.reusesFiles = reusesFiles
+        self.question = question
     }
 
     /// Generates, writes, asks and times. Says what it does by `say`.
     public func run(say: (String) -> Void) async throws {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let files = directory.appending(path: "history")
+        if reusesFiles {
+            _ = try await measure(History(directory: files.path), say)
+            return
+        }
         let clock = ContinuousClock()
         let began = clock.now
         let data = BenchData(events: events, profiles: profiles, seed: seed)
         say("\(data.events) events of \(profiles) profiles in \(seconds(clock.now - began)) s")
         try data.write(to: directory)
-        let arrays = Subject(history: data.history, snapshot: data.snapshot)
-        let subject: Subject
-        var figures = ""
-        if isArraysOnly {
-            subject = arrays
-        } else {
-            say("Arrays in the order of the scan:")
-            _ = try await measure(arrays, say)
-            let stored = try StoredHistory(data, in: directory.appending(path: "history"), say: say)
-            figures = stored.report
-            subject = Subject(history: stored.history)
-            say("The history's files, as the engine reads them:")
-        }
-        let queries = try await measure(subject, say)
+        let stored = try StoredHistory(data, in: files, say: say)
+        let queries = try await measure(stored.history, say)
         let report =
-            "{\"events\":\(data.events),\"profiles\":\(profiles),\"seed\":\(seed)\(figures),\"queries\":[\(queries)]}"
+            "{\"events\":\(data.events),\"profiles\":\(profiles),\"seed\":\(seed)\(stored.report),\"queries\":[\(queries)]}"
         try Data(report.utf8).write(to: directory.appending(path: "muster.json"))
     }
 
-    /// What is asked.
-    private struct Subject {
-        let history: History
-        /// `nil`: taken anew for each question, as the engine does.
-        var snapshot: ScanSnapshot?
-    }
-
-    private func measure(_ subject: Subject, _ say: (String) -> Void) async throws -> String {
+    private func measure(_ history: History, _ say: (String) -> Void) async throws -> String {
         let clock = ContinuousClock()
         var report = ""
-        for (number, query) in BenchQuery.all.enumerated() {
+        for (number, query) in BenchQuery.all.enumerated() where question.isEmpty || query.name.contains(question) {
             var times: [Double] = []
             var answers: [ScanAnswer] = []
             var undecided = 0
@@ -78,7 +67,7 @@ public struct HistoryBench {
             for _ in 0...rounds {
                 let start = clock.now
                 let used = HistoryBench.processorSeconds
-                answers = try await answer(query, subject, &undecided)
+                answers = try await answer(query, history, &undecided)
                 times.append(seconds(clock.now - start))
                 processorTimes.append(HistoryBench.processorSeconds - used)
             }
@@ -93,7 +82,7 @@ public struct HistoryBench {
                     + "\(milliseconds(processor[processor.count / 2])) ms of "
                     + "processors, \(found.reduce(0, +)) found, \(undecided) left to the evaluator"
             )
-            try write(answers, of: query, number, subject.history)
+            try write(answers, of: query, number, history)
             report +=
                 "\(number > 0 ? "," : ""){\"name\":\"\(query.name)\",\"seconds\":\(sorted),\"processor\":\(processor)}"
         }
@@ -107,19 +96,19 @@ public struct HistoryBench {
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
-    private func answer(_ query: BenchQuery, _ subject: Subject, _ undecided: inout Int) async throws -> [ScanAnswer] {
+    private func answer(_ query: BenchQuery, _ history: History, _ undecided: inout Int) async throws -> [ScanAnswer] {
         let now = Instant(milliseconds: BenchData.end)
         let queries = try query.texts.map {
             CompiledQuery(try Definition.compile($0, kind: query.isTrait ? .trait : .audience))
         }
-        let plan = ScanPlan(queries.map { ($0, .everything) }, for: subject.history, at: now)
-        guard let snapshot = subject.snapshot ?? ScanSource(subject.history, for: plan).snapshot() else {
-            throw BenchFailure(description: subject.history.damage ?? "a file is damaged")
+        let plan = ScanPlan(queries.map { ($0, .everything) }, for: history, at: now)
+        guard let snapshot = ScanSource(history, for: plan).snapshot() else {
+            throw BenchFailure(description: history.damage ?? "a file is damaged")
         }
         var answers = try await plan.answers(over: snapshot, asked: ProfileSet(below: profiles), threads: threads)
         undecided = answers.reduce(0) { $0 + $1.undecided.count }
-        for (number, query) in queries.enumerated() where subject.snapshot == nil {
-            answers[number].resolve(query, in: subject.history, at: now) { .user(ProfileView([$0])) }
+        for (number, query) in queries.enumerated() {
+            answers[number].resolve(query, in: history, at: now) { .user(ProfileView([$0])) }
         }
         return answers
     }

@@ -7,6 +7,13 @@ struct RowMask {
     var doubts: UnsafeMutablePointer<UInt64>
     var hasDoubts = false
 
+    /// Not initialised.
+    init(_ slice: RowSlice, _ scratch: Scratch) {
+        words = scratch.words(slice.wordCount + 1)
+        words[slice.wordCount] = 0
+        doubts = scratch.words(slice.wordCount)
+    }
+
     /// How many bits of a range are set.
     @inline(__always)
     func count(_ rows: Range<Int>) -> Int { RowMask.count(words, rows) }
@@ -45,6 +52,27 @@ struct RowMask {
     @inline(__always)
     subscript(row: Int) -> Bool { words[row >> 6] &>> UInt64(row & 63) & 1 == 1 }
 
+    /// By word, and one more: how many bits are set before it. Then the bits before a row are `before`, and counting those
+    /// of rows that follow each other takes one look at each boundary.
+    func sums(_ wordCount: Int, _ scratch: Scratch) -> UnsafeMutablePointer<UInt32> {
+        let sums = scratch.elements(of: UInt32.self, wordCount + 1)
+        var sum: UInt32 = 0
+        for word in 0..<wordCount {
+            sums[word] = sum
+            sum &+= UInt32(truncatingIfNeeded: words[word].nonzeroBitCount)
+        }
+        sums[wordCount] = sum
+        return sums
+    }
+
+    /// How many bits are set before a row, which may be one after the last. Masks have a word more than they need.
+    @inline(__always)
+    func before(_ row: UInt32, _ sums: UnsafeMutablePointer<UInt32>) -> UInt32 {
+        let word = Int(row >> 6)
+        let bits = words[word] & ~(UInt64.max &<< UInt64(row & 63))
+        return sums[word] &+ UInt32(truncatingIfNeeded: bits.nonzeroBitCount)
+    }
+
     /// The first set bit from `row` on, or `end`.
     @inline(__always)
     func next(from row: Int, before end: Int) -> Int {
@@ -78,7 +106,7 @@ extension BlockScan {
         let coversAll = stream.earliest <= slice.earliest && slice.latest <= stream.latest
         if coversAll, stream.conditions.isEmpty { return .all }
         if let known = streamMasks[number][slice.run] { return .some(known) }
-        var mask = RowMask(words: scratch.words(slice.wordCount), doubts: scratch.words(slice.wordCount))
+        var mask = RowMask(slice, scratch)
         if coversAll {
             active.forEachWord(slice) { mask.words[$0] = .max }
         } else {
@@ -122,7 +150,7 @@ extension BlockScan {
         if let known = conditionMasks[number][slice.run] {
             shared = known
         } else {
-            var all = RowMask(words: scratch.words(slice.wordCount), doubts: scratch.words(slice.wordCount))
+            var all = RowMask(slice, scratch)
             all.words.update(repeating: .max, count: slice.wordCount)
             narrow(&all, condition, table, slice, .all)
             conditionMasks[number][slice.run] = all
@@ -188,7 +216,7 @@ extension BlockScan {
     }
 
     private func blank(_ slice: RowSlice, _ active: ActiveRows) -> RowMask {
-        let mask = RowMask(words: scratch.words(slice.wordCount), doubts: scratch.words(slice.wordCount))
+        let mask = RowMask(slice, scratch)
         active.forEachWord(slice) {
             mask.words[$0] = 0
             mask.doubts[$0] = 0
@@ -197,7 +225,7 @@ extension BlockScan {
     }
 
     private func copy(_ mask: RowMask, _ slice: RowSlice, _ active: ActiveRows) -> RowMask {
-        var copy = RowMask(words: scratch.words(slice.wordCount), doubts: scratch.words(slice.wordCount))
+        var copy = RowMask(slice, scratch)
         copy.hasDoubts = mask.hasDoubts
         active.forEachWord(slice) {
             copy.words[$0] = mask.words[$0]

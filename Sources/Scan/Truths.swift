@@ -149,14 +149,27 @@ extension BlockScan {
             part.active.forEachEntry(slice) { entry in
                 BlockScan.raise(slice.rows(entry).count >= least, slice.profiles[entry] &- low, truth.holds)
             }
+        case .some(let mask) where part.active.isAll:
+            let sums = mask.sums(slice.wordCount, scratch)
+            var before: UInt32 = 0
+            for entry in 0..<slice.entryCount {
+                let next = mask.before(slice.starts[entry + 1] &- slice.base, sums)
+                BlockScan.raise(Int(next &- before) >= least, slice.profiles[entry] &- low, truth.holds)
+                before = next
+            }
+            noteDoubts(mask, part, truth)
         case .some(let mask):
             part.active.forEachEntry(slice) { entry in
                 BlockScan.raise(mask.has(least, slice.rows(entry)), slice.profiles[entry] &- low, truth.holds)
             }
-            guard mask.hasDoubts else { return }
-            part.active.forEachEntry(slice) { entry in
-                BlockScan.raise(mask.doubts(slice.rows(entry)), slice.profiles[entry] &- low, truth.doubts)
-            }
+            noteDoubts(mask, part, truth)
+        }
+    }
+
+    private func noteDoubts(_ mask: RowMask, _ part: Part, _ truth: Truth) {
+        guard mask.hasDoubts else { return }
+        part.active.forEachEntry(part.slice) { entry in
+            BlockScan.raise(mask.doubts(part.slice.rows(entry)), part.slice.profiles[entry] &- low, truth.doubts)
         }
     }
 

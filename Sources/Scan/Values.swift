@@ -122,7 +122,7 @@ extension BlockScan {
     /// How many rows each profile has that has any.
     private func counts(_ parts: [Part]) -> Values {
         if parts.count == 1 { return values(parts[0], .count, nil, nil) }
-        var values = room(BlockScan.size)
+        var values = room(BlockScan.size + 1)
         guard !parts.isEmpty else { return values }
         let counts = scratch.zeroCounts(BlockScan.size)
         var doubts: UnsafeMutablePointer<UInt64>?
@@ -131,13 +131,11 @@ extension BlockScan {
             for bit in 0..<BlockScan.size where doubts[bit >> 6] >> UInt64(bit & 63) & 1 == 1 { counts[bit] = 0 }
         }
         // Written for everybody and kept where there is something: faster than asking first.
-        for bit in 0..<BlockScan.size - 1 {
+        for bit in 0..<BlockScan.size {
             values.profiles[values.count] = low + UInt32(bit)
             values.bits[values.count] = Bits.number(Int(counts[bit]))
             values.count += counts[bit] > 0 ? 1 : 0
         }
-        let last = BlockScan.size - 1
-        if counts[last] > 0 { values.append(low + UInt32(last), Bits.number(Int(counts[last]))) }
         if let doubts { append(doubts, to: &values) }
         return values
     }

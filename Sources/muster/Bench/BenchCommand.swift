@@ -34,8 +34,11 @@ struct BenchCommand: AsyncParsableCommand {
         @Option(help: "Where to leave the events and answers.")
         var directory = "bench-history"
 
-        @Flag(help: "Ask only arrays that are made for the scan, no files of a history.")
-        var arraysOnly = false
+        @Flag(help: "Ask the files that an earlier run left in the directory, and compare nothing.")
+        var reuse = false
+
+        @Option(help: "Ask only questions whose name has this in it.")
+        var question = ""
 
         func validate() throws {
             guard events > 0, profiles > 0, rounds > 0, threads > 0 else {
@@ -46,7 +49,7 @@ struct BenchCommand: AsyncParsableCommand {
         func run() async throws {
             try await HistoryBench(
                 events: events, profiles: profiles, seed: seed, directory: URL(filePath: directory), rounds: rounds,
-                threads: threads, isArraysOnly: arraysOnly
+                threads: threads, reusesFiles: reuse, question: question
             ).run { print($0) }
         }
     }
