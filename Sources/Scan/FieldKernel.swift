@@ -18,12 +18,14 @@ struct FieldKernel {
 
     private enum Operation {
         case constant(passes: Bool, isDoubtful: Bool)
-        /// One code, or every other, of dictionary forms.
-        case code8(UnsafePointer<UInt8>, UInt8)
+        /// Every code but one.
         case notCode8(UnsafePointer<UInt8>, UInt8)
         /// By code: 1 passes, 2 doubtful.
         case verdicts8(UnsafePointer<UInt8>, [UInt8])
         case verdicts16(UnsafePointer<UInt16>, [UInt8])
+        /// Codes that follow each other, from the first on: dictionaries are sorted, so orderings pass such.
+        case codes8(UnsafePointer<UInt8>, first: UInt8, more: UInt8)
+        case codes16(UnsafePointer<UInt16>, first: UInt16, more: UInt16)
         case integers(UnsafePointer<Int32>, Ordering, Double)
         case code32(UnsafePointer<UInt32>, UInt32)
         case cells(UnsafePointer<UInt64>, Comparison)
@@ -37,34 +39,34 @@ struct FieldKernel {
     var needsCells: Bool { if case .decoded = operation { true } else { false } }
 
     init(_ test: CellTest, _ column: ScanColumn) {
-        func verdict(_ bits: UInt64) -> UInt8 {
-            switch test.accepts(Cell(rawBits: bits)) {
-            case true?: 1
-            case false?: 0
-            case nil: 2
-            }
-        }
         func constant(_ verdict: UInt8) -> Operation { .constant(passes: verdict == 1, isDoubtful: verdict == 2) }
         let comparison = FieldKernel.comparison(test, column.kinds)
         switch (column.form, comparison) {
-        case (.constant(let bits), _): operation = constant(verdict(bits))
+        case (.constant(let bits), _): operation = constant(FieldKernel.verdict(test, bits))
         case (_, .never): operation = constant(0)
         case (_, .always): operation = constant(1)
         case (.codes8(let codes), _):
-            let verdicts = column.dictionary.map(verdict)
-            let passing = verdicts.indices.filter { verdicts[$0] == 1 }
-            if verdicts.contains(2) {
-                operation = .verdicts8(codes, verdicts)
-            } else if passing.isEmpty {
-                operation = constant(0)
-            } else if passing.count == 1 {
-                operation = .code8(codes, UInt8(passing[0]))
-            } else if passing.count == verdicts.count - 1, let rest = verdicts.firstIndex(of: 0) {
+            let verdicts = FieldKernel.verdicts(comparison, column.dictionary)
+            if let range = verdicts.passing {
+                operation =
+                    range.isEmpty
+                    ? constant(0)
+                    : .codes8(codes, first: UInt8(range.lowerBound), more: UInt8(range.count - 1))
+            } else if let rest = verdicts.onlyFailing {
                 operation = .notCode8(codes, UInt8(rest))
             } else {
-                operation = .verdicts8(codes, verdicts)
+                operation = .verdicts8(codes, verdicts.all)
             }
-        case (.codes16(let codes), _): operation = .verdicts16(codes, column.dictionary.map(verdict))
+        case (.codes16(let codes), _):
+            let verdicts = FieldKernel.verdicts(comparison, column.dictionary)
+            if let range = verdicts.passing {
+                operation =
+                    range.isEmpty
+                    ? constant(0)
+                    : .codes16(codes, first: UInt16(range.lowerBound), more: UInt16(range.count - 1))
+            } else {
+                operation = .verdicts16(codes, verdicts.all)
+            }
         case (.integers(let values), .ordering(let ordering, let number)):
             operation = .integers(values, ordering, number)
         case (.codes32(let codes, let kind), .same(let bits))
@@ -73,6 +75,49 @@ struct FieldKernel {
         case (.cells(let cells), _): operation = .cells(cells, comparison)
         case (.integers, _), (.codes32, _), (.sparse, _): operation = .decoded(comparison)
         }
+    }
+
+    private static func verdict(_ test: CellTest, _ bits: UInt64) -> UInt8 {
+        switch test.accepts(Cell(rawBits: bits)) {
+        case true?: 1
+        case false?: 0
+        case nil: 2
+        }
+    }
+
+    /// What is said of the cells of a dictionary: 1 passes, 2 doubtful.
+    private struct Verdicts {
+        var all: [UInt8]
+
+        /// Those that pass, if they follow each other and nothing is doubtful.
+        var passing: Range<Int>? {
+            guard !all.contains(2) else { return nil }
+            guard let first = all.firstIndex(of: 1) else { return 0..<0 }
+            let end = all[first...].firstIndex(of: 0) ?? all.count
+            return all[end...].contains(1) ? nil : first..<end
+        }
+
+        /// The one that does not pass, if there is one and nothing is doubtful.
+        var onlyFailing: Int? {
+            guard !all.contains(2), let first = all.firstIndex(of: 0), !all[(first + 1)...].contains(0) else {
+                return nil
+            }
+            return first
+        }
+    }
+
+    private static func verdicts(_ comparison: Comparison, _ dictionary: UnsafeBufferPointer<UInt64>) -> Verdicts {
+        var verdicts = [UInt8](repeating: 0, count: dictionary.count)
+        guard let cells = dictionary.baseAddress else { return Verdicts(all: verdicts) }
+        for start in stride(from: 0, to: dictionary.count, by: 64) {
+            let count = min(64, dictionary.count - start)
+            let (passing, doubtful) = accepted(cells + start, count, comparison, among: .max &>> UInt64(64 - count))
+            for index in 0..<count {
+                verdicts[start + index] =
+                    UInt8(passing >> UInt64(index) & 1) | UInt8(doubtful >> UInt64(index) & 1) << 1
+            }
+        }
+        return Verdicts(all: verdicts)
     }
 
     private static func comparison(_ test: CellTest, _ kinds: CellKinds) -> Comparison {
@@ -120,9 +165,12 @@ struct FieldKernel {
     ) -> (passing: UInt64, doubtful: UInt64) {
         switch operation {
         case .constant(let passes, let isDoubtful): return (passes ? possible : 0, isDoubtful ? possible : 0)
-        case .code8(let codes, let code):
+        case .codes8(let codes, let first, let more):
             let codes = codes + row
-            return (FieldKernel.gather(count, possible) { codes[$0] == code }, 0)
+            return (FieldKernel.gather(count, possible) { codes[$0] &- first <= more }, 0)
+        case .codes16(let codes, let first, let more):
+            let codes = codes + row
+            return (FieldKernel.gather(count, possible) { codes[$0] &- first <= more }, 0)
         case .notCode8(let codes, let code):
             let codes = codes + row
             return (FieldKernel.gather(count, possible) { codes[$0] != code }, 0)
@@ -152,6 +200,60 @@ struct FieldKernel {
         case .decoded(let comparison):
             guard let decoded else { return (0, possible) }
             return FieldKernel.accepted(decoded, count, comparison, among: possible)
+        }
+    }
+
+    /// Narrows the mask of rows that follow each other, the common tests without asking anew for every word.
+    /// - Parameter row: The first, counted in the run.
+    /// - Returns: False where it did nothing, because a row may be doubtful or the test is a rare one.
+    func narrow(_ words: UnsafeMutablePointer<UInt64>, _ count: Int, from row: Int) -> Bool {
+        switch operation {
+        case .constant(true, false): break
+        case .constant(false, false): words.update(repeating: 0, count: (count + 63) >> 6)
+        case .codes8(let codes, let first, let more):
+            let codes = codes + row
+            FieldKernel.narrow(words, count) { codes[$0] &- first <= more }
+        case .notCode8(let codes, let code):
+            let codes = codes + row
+            FieldKernel.narrow(words, count) { codes[$0] != code }
+        case .codes16(let codes, let first, let more):
+            let codes = codes + row
+            FieldKernel.narrow(words, count) { codes[$0] &- first <= more }
+        case .code32(let codes, let code):
+            let codes = codes + row
+            FieldKernel.narrow(words, count) { codes[$0] == code }
+        case .integers(let values, .greater, let number):
+            let values = values + row
+            let isThere = Int32.min + 1
+            FieldKernel.narrow(words, count) { Double(values[$0]) > number && values[$0] > isThere }
+        case .integers(let values, .greaterOrSame, let number):
+            let values = values + row
+            let isThere = Int32.min + 1
+            FieldKernel.narrow(words, count) { Double(values[$0]) >= number && values[$0] > isThere }
+        case .cells(let cells, .ordering(.greater, let number)):
+            let cells = cells + row
+            FieldKernel.narrow(words, count) { Double(bitPattern: cells[$0]) > number }
+        case .cells(let cells, .ordering(.greaterOrSame, let number)):
+            let cells = cells + row
+            FieldKernel.narrow(words, count) { Double(bitPattern: cells[$0]) >= number }
+        default: return false
+        }
+        return true
+    }
+
+    @inline(__always)
+    private static func narrow(_ words: UnsafeMutablePointer<UInt64>, _ count: Int, _ test: (Int) -> Bool) {
+        for word in 0..<count >> 6 {
+            let possible = words[word]
+            if possible == 0 { continue }
+            let first = word << 6
+            words[word] = gather(64, possible) { test(first + $0) }
+        }
+        if count & 63 != 0 {
+            let first = count & ~63
+            words[count >> 6] = gather(count & 63, words[count >> 6] & ~(UInt64.max &<< UInt64(count & 63))) {
+                test(first + $0)
+            }
         }
     }
 
@@ -209,12 +311,9 @@ struct FieldKernel {
     /// One bit per row of the possible ones: where those are few, only they are looked at.
     @inline(__always)
     private static func gather(_ count: Int, _ possible: UInt64, _ test: (Int) -> Bool) -> UInt64 {
-        // Few, as can be told quickly: bits that remain after nine were taken away.
-        var rest = possible
-        for _ in 0..<9 { rest &= rest &- 1 }
-        guard rest == 0 else { return gather(count, test) & possible }
+        guard possible.nonzeroBitCount < 10 else { return gather(count, test) & possible }
         var bits: UInt64 = 0
-        rest = possible
+        var rest = possible
         while rest != 0 {
             let bit = UInt64(rest.trailingZeroBitCount)
             rest &= rest &- 1

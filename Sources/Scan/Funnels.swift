@@ -31,6 +31,14 @@ extension BlockScan {
         mask.hasDoubts = mask.hasDoubts || following.doubts != nil
         let hasDoubts = mask.hasDoubts
         let holdsOfNone = test.accepts(0)
+        // Where it is enough to know whether there is one.
+        let firstDecides: Bool? =
+            switch test {
+            case .atLeast(1): true
+            case .exactly(0): false
+            default: nil
+            }
+        let (isEmpty, isEndless) = (from > to, to == never)
         let low = low
         var entry = 0
         active.forEachEntry(slice) { place in
@@ -46,16 +54,17 @@ extension BlockScan {
             }
             let later = isThere ? other.rows(entry) : 0..<0
             var start = later.lowerBound
-            var row = mask.next(from: rows.lowerBound, before: rows.upperBound)
-            while row < rows.upperBound {
+            for row in rows where words[row >> 6] &>> UInt64(row & 63) & 1 == 1 {
                 let time = slice.timestamps[row]
                 let earliest = time + from
                 while start < later.upperBound, other.timestamps[start] < earliest { start += 1 }
+                let latest = isEndless ? Int64.max : time + to
                 let holds: Bool
-                if from > to {
+                if isEmpty {
                     holds = holdsOfNone
+                } else if let isWanted = firstDecides, following.mask == nil {
+                    holds = (start < later.upperBound && other.timestamps[start] <= latest) == isWanted
                 } else {
-                    let latest = to == never ? Int64.max : time + to
                     holds = follow(test, following.mask, other, start..<later.upperBound, latest)
                 }
                 if isDoubtful {
@@ -64,7 +73,6 @@ extension BlockScan {
                 } else if !holds {
                     words[row >> 6] &= ~(1 &<< UInt64(row & 63))
                 }
-                row = mask.next(from: row + 1, before: rows.upperBound)
             }
         }
     }

@@ -49,6 +49,12 @@ extension BlockScan {
             }
             row = counted.after(row)
         }
+        return BlockScan.sum(sum, of: count, isMean: isMean)
+    }
+
+    /// What becomes of a sum of some numbers.
+    @inline(__always)
+    static func sum(_ sum: Double, of count: Int, isMean: Bool) -> UInt64 {
         guard count > 0 else { return Bits.null }
         let value = isMean ? sum / Double(count) : sum
         // A whole number has no noise to round off.
@@ -59,7 +65,7 @@ extension BlockScan {
 
     /// Whether a value that is no number is certainly none for reducers of numbers.
     @inline(__always)
-    private static func isNumberless(_ bits: UInt64) -> Bool {
+    static func isNumberless(_ bits: UInt64) -> Bool {
         if Bits.isNull(bits) { return true }
         switch Cell(rawBits: bits).kind {
         case .boolean, .array, .object: return true

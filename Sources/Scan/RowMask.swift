@@ -248,6 +248,7 @@ extension BlockScan {
             }
             return
         }
+        if !had, active.words == nil, kernel.narrow(words, slice.rowCount, from: slice.firstRow) { return }
         let decoded = kernel.needsCells ? cells(field, slice, active) : nil
         let firstRow = slice.firstRow
         var newDoubts: UInt64 = 0

@@ -67,6 +67,13 @@ extension BlockScan {
         if reduction == .count, stream.sessionGap == nil { return counts(parts) }
         let field = reduction.column.map { ScanPlan.Field(table: stream.table, column: $0) }
         if parts.count == 1 { return values(parts[0], reduction, field, stream.sessionGap) }
+        if let field, stream.sessionGap == nil {
+            switch reduction {
+            case .sum: if let sums = sums(parts, field, isMean: false) { return sums }
+            case .average: if let sums = sums(parts, field, isMean: true) { return sums }
+            default: break
+            }
+        }
         let order: JoinedRows.Order = stream.sessionGap != nil || reduction.needsOrder ? .exact : .any
         let joined = join(parts, field, order)
         let slice = joined.slice
@@ -84,7 +91,7 @@ extension BlockScan {
         return values
     }
 
-    private func room(_ count: Int) -> Values {
+    func room(_ count: Int) -> Values {
         Values(profiles: scratch.elements(of: UInt32.self, count), bits: scratch.elements(of: UInt64.self, count))
     }
 

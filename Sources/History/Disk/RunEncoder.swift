@@ -147,6 +147,7 @@ enum RunEncoder {
         sink.begin()
         switch column.encoding {
         case .constant, .codes8, .codes16:
+            survey.sort()
             survey.distinct.withUnsafeBytes { sink.append($0) }
             column.dictionaryCount = survey.distinct.count
             if column.encoding == .codes8 {
@@ -236,14 +237,34 @@ struct ColumnSurvey {
         slots[slot] = UInt32(distinct.count)
         if distinct.count * 2 > slots.count {
             slots = [UInt32](repeating: 0, count: slots.count * 4)
-            let mask = slots.count - 1
-            for (index, bits) in distinct.enumerated() {
-                var slot = ColumnSurvey.hash(bits) & mask
-                while slots[slot] != 0 { slot = (slot + 1) & mask }
-                slots[slot] = UInt32(index) + 1
-            }
+            place()
         }
         return distinct.count - 1
+    }
+
+    /// Puts the distinct cells in the order of numbers, then of bits: what an ordering accepts is then a range of codes,
+    /// and the same cells are written the same way whatever row came first.
+    mutating func sort() {
+        func key(_ bits: UInt64) -> (Bool, UInt64) {
+            let isNumber = Cell(bits: bits).kind == .number
+            return (!isNumber, isNumber ? (bits >> 63 == 1 ? ~bits : bits | 1 << 63) : bits)
+        }
+        let sorted = distinct.map { (key: key($0), bits: $0) }.sorted {
+            $0.key.0 == $1.key.0 ? $0.key.1 < $1.key.1 : !$0.key.0
+        }
+        distinct = sorted.map(\.bits)
+        place()
+    }
+
+    /// Enters all distinct cells into the slots.
+    private mutating func place() {
+        for slot in slots.indices { slots[slot] = 0 }
+        let mask = slots.count - 1
+        for (index, bits) in distinct.enumerated() {
+            var slot = ColumnSurvey.hash(bits) & mask
+            while slots[slot] != 0 { slot = (slot + 1) & mask }
+            slots[slot] = UInt32(index) + 1
+        }
     }
 
     /// The place of a cell that was added among the distinct ones.
