@@ -51,10 +51,10 @@ struct ActiveRows {
 }
 
 extension BlockScan {
-    /// Whether to work something out for everybody rather than for those who are asked about: what several places share,
-    /// unless few are.
+    /// Whether to work something out for everybody rather than for those who are asked about: looking whose rows they are
+    /// takes longer than looking at all, unless few are asked about; of what several places share, very few.
     func asksEverybody(_ asked: Asked, isShared: Bool) -> Bool {
-        asked.count >= (isShared ? BlockScan.size / 16 : BlockScan.size / 2)
+        asked.count >= (isShared ? BlockScan.size / 16 : BlockScan.size / 8)
     }
 
     /// The entries of a slice whose profiles are asked about; all where `asked` is `nil`.

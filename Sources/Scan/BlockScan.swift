@@ -22,6 +22,8 @@ final class BlockScan {
     private var kernels: [[FieldKernel?]]
     /// By table, column and run: cells that were put together for the block.
     private var decoded: [[[UnsafePointer<UInt64>?]]]
+    /// By leaf and by run: of tests of traits.
+    var traitKernels: [Int: [Int: FieldKernel]] = [:]
     var leafTruths: [Truth?]
     /// By stream, as they were last asked for.
     var followers: [Followers?]

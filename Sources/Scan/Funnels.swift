@@ -2,7 +2,9 @@ import Evaluation
 
 /// The rows that others are to be followed by, of a block's profiles, in the order of time.
 struct Followers {
-    var slice: RowSlice
+    var timestamps: UnsafePointer<Int64>
+    /// By profile of the block, and one more: where its rows start.
+    var starts: UnsafeMutablePointer<UInt32>
     /// `nil` where all count.
     var mask: RowMask?
     /// By profile: of whom only the evaluator can tell.
@@ -10,6 +12,9 @@ struct Followers {
     /// For whom, and after which table's rows, this was worked out.
     var askedID: Int
     var table: Int
+
+    @inline(__always)
+    func rows(_ bit: UInt32) -> Range<Int> { Int(starts[Int(bit)])..<Int(starts[Int(bit) + 1]) }
 
     @inline(__always)
     func areDoubtful(_ bit: UInt32) -> Bool {
@@ -25,7 +30,7 @@ extension BlockScan {
         _ test: CountTest, _ active: ActiveRows
     ) {
         let following = followers(number, of: table, among: active.asked)
-        let other = following.slice
+        let times = following.timestamps
         let (words, doubts) = (mask.words, mask.doubts)
         if !mask.hasDoubts, following.doubts != nil { clear(doubts, slice, active) }
         mask.hasDoubts = mask.hasDoubts || following.doubts != nil
@@ -40,32 +45,29 @@ extension BlockScan {
             }
         let (isEmpty, isEndless) = (from > to, to == never)
         let low = low
-        var entry = 0
         active.forEachEntry(slice) { place in
-            let profile = slice.profiles[place]
-            while entry < other.entryCount, other.profiles[entry] < profile { entry += 1 }
+            let bit = slice.profiles[place] &- low
             let rows = slice.rows(place)
-            let isDoubtful = following.areDoubtful(profile &- low)
-            let isThere = entry < other.entryCount && other.profiles[entry] == profile
-            guard isThere || isDoubtful else {
+            let isDoubtful = following.areDoubtful(bit)
+            let later = following.rows(bit)
+            guard !later.isEmpty || isDoubtful else {
                 if !holdsOfNone { for row in rows { words[row >> 6] &= ~(1 &<< UInt64(row & 63)) } }
                 if !holdsOfNone, hasDoubts { for row in rows { doubts[row >> 6] &= ~(1 &<< UInt64(row & 63)) } }
                 return
             }
-            let later = isThere ? other.rows(entry) : 0..<0
             var start = later.lowerBound
             for row in rows where words[row >> 6] &>> UInt64(row & 63) & 1 == 1 {
                 let time = slice.timestamps[row]
                 let earliest = time + from
-                while start < later.upperBound, other.timestamps[start] < earliest { start += 1 }
+                while start < later.upperBound, times[start] < earliest { start += 1 }
                 let latest = isEndless ? Int64.max : time + to
                 let holds: Bool
                 if isEmpty {
                     holds = holdsOfNone
                 } else if let isWanted = firstDecides, following.mask == nil {
-                    holds = (start < later.upperBound && other.timestamps[start] <= latest) == isWanted
+                    holds = (start < later.upperBound && times[start] <= latest) == isWanted
                 } else {
-                    holds = follow(test, following.mask, other, start..<later.upperBound, latest)
+                    holds = follow(test, following.mask, times, start..<later.upperBound, latest)
                 }
                 if isDoubtful {
                     words[row >> 6] &= ~(1 &<< UInt64(row & 63))
@@ -79,7 +81,7 @@ extension BlockScan {
 
     @inline(__always)
     private func follow(
-        _ test: CountTest, _ mask: RowMask?, _ slice: RowSlice, _ rows: Range<Int>, _ latest: Int64
+        _ test: CountTest, _ mask: RowMask?, _ times: UnsafePointer<Int64>, _ rows: Range<Int>, _ latest: Int64
     ) -> Bool {
         let enough =
             switch test {
@@ -90,7 +92,7 @@ extension BlockScan {
         let counted = CountedRows(rows: rows, mask: mask)
         var count = 0
         var row = counted.first
-        while row < rows.upperBound, count < enough, slice.timestamps[row] <= latest {
+        while row < rows.upperBound, count < enough, times[row] <= latest {
             count += 1
             row = counted.after(row)
         }
@@ -114,13 +116,31 @@ extension BlockScan {
                 count(parts[0], into: scratch.zeroCounts(BlockScan.size), &doubts)
             }
             found = Followers(
-                slice: parts[0].slice, mask: parts[0].selection.mask, doubts: doubts, askedID: 0, table: table)
+                timestamps: parts[0].slice.timestamps, starts: starts(of: parts[0].slice),
+                mask: parts[0].selection.mask, doubts: doubts, askedID: 0, table: table)
         } else {
             let joined = join(parts, nil, .byTime)
-            found = Followers(slice: joined.slice, mask: nil, doubts: joined.doubts, askedID: 0, table: table)
+            found = Followers(
+                timestamps: joined.slice.timestamps, starts: joined.starts, mask: nil, doubts: joined.doubts,
+                askedID: 0, table: table)
         }
         found.askedID = asked?.id ?? 0
         followers[number] = found
         return found
+    }
+
+    /// By profile of the block, and one more: where its rows start in a slice.
+    private func starts(of slice: RowSlice) -> UnsafeMutablePointer<UInt32> {
+        let starts = scratch.elements(of: UInt32.self, BlockScan.size + 1)
+        var next = 0
+        for entry in 0..<slice.entryCount {
+            let bit = Int(slice.profiles[entry] &- low)
+            while next <= bit {
+                starts[next] = slice.starts[entry] &- slice.base
+                next += 1
+            }
+        }
+        (starts + next).update(repeating: UInt32(slice.rowCount), count: BlockScan.size + 1 - next)
+        return starts
     }
 }

@@ -5,6 +5,8 @@ import History
 struct JoinedRows {
     /// All of its rows count. It has no run.
     var slice: RowSlice
+    /// By profile of the block, and one more: where its rows start.
+    var starts: UnsafeMutablePointer<UInt32>
     /// Of the column that was asked for.
     var cells: UnsafePointer<UInt64>?
     /// By profile of the block: of whom only the evaluator can tell; `nil` for nobody. They may have entries or not.
@@ -47,7 +49,7 @@ extension BlockScan {
         for part in parts { count(part, into: counts, &doubts) }
         let profiles = scratch.elements(of: UInt32.self, BlockScan.size)
         let starts = scratch.elements(of: UInt32.self, BlockScan.size + 1)
-        let firsts = scratch.elements(of: UInt32.self, BlockScan.size)
+        let firsts = scratch.elements(of: UInt32.self, BlockScan.size + 1)
         var (entries, rows) = (0, UInt32(0))
         for bit in 0..<BlockScan.size {
             firsts[bit] = rows
@@ -58,6 +60,7 @@ extension BlockScan {
             rows += counts[bit]
         }
         starts[entries] = rows
+        firsts[BlockScan.size] = rows
         // From here on `counts` tells where the next row of a profile goes.
         let places = counts
         let times = scratch.elements(of: Int64.self, order == .any ? 0 : Int(rows))
@@ -88,7 +91,7 @@ extension BlockScan {
                 }
             }
         }
-        return JoinedRows(slice: slice, cells: cells.map { UnsafePointer($0) }, doubts: doubts)
+        return JoinedRows(slice: slice, starts: firsts, cells: cells.map { UnsafePointer($0) }, doubts: doubts)
     }
 
     /// Adds how many rows each profile has in a part, and notes who has rows of which only the evaluator can tell.

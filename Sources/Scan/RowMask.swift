@@ -235,12 +235,20 @@ extension BlockScan {
     }
 
     private func narrow(_ mask: inout RowMask, test number: Int, _ slice: RowSlice, _ active: ActiveRows) {
-        let field = plan.fieldTests[number].field
+        let test = plan.fieldTests[number]
+        narrow(&mask, kernel(number, slice), test.field, ofNothing: test.test.null, slice, active)
+    }
+
+    /// - Parameter kernel: `nil` where the rows have nothing in the field's column.
+    func narrow(
+        _ mask: inout RowMask, _ kernel: FieldKernel?, _ field: ScanPlan.Field, ofNothing null: Bool,
+        _ slice: RowSlice, _ active: ActiveRows
+    ) {
         let words = mask.words
         let doubts = mask.doubts
         let had = mask.hasDoubts
-        guard let kernel = kernel(number, slice) else {
-            if !plan.fieldTests[number].test.null {
+        guard let kernel else {
+            if !null {
                 active.forEachWord(slice) {
                     words[$0] = 0
                     if had { doubts[$0] = 0 }

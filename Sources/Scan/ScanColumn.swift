@@ -18,18 +18,14 @@ struct ScanColumn {
         case sparse(UnsafePointer<UInt32>)
     }
 
-    var form: Form
-    var dictionary: UnsafeBufferPointer<UInt64>
-    var kinds: CellKinds
-
-    init(form: Form, dictionary: UnsafeBufferPointer<UInt64>, kinds: CellKinds) {
-        self.form = form
-        self.dictionary = dictionary
-        self.kinds = kinds
-    }
+    let form: Form
+    let dictionary: UnsafeBufferPointer<UInt64>
+    let kinds: CellKinds
+    private let column: RunColumn
 
     /// A column of the History as it lies there: the encodings are the same.
     init(_ column: RunColumn) {
+        self.column = column
         dictionary = column.dictionary
         kinds = CellKinds(rawValue: column.kinds)
         func values<Element>(_ type: Element.Type) -> UnsafePointer<Element> {
@@ -58,27 +54,7 @@ struct ScanColumn {
     }
 
     /// Writes the bits of some rows one after the other.
-    func copy(_ rows: Range<Int>, to target: UnsafeMutablePointer<UInt64>) {
-        let (start, count) = (rows.lowerBound, rows.count)
-        switch form {
-        case .constant(let bits): target.update(repeating: bits, count: count)
-        case .codes8(let codes): for index in 0..<count { target[index] = dictionary[Int(codes[start + index])] }
-        case .codes16(let codes): for index in 0..<count { target[index] = dictionary[Int(codes[start + index])] }
-        case .integers(let values):
-            for index in 0..<count { target[index] = ScanColumn.bits(integer: values[start + index]) }
-        case .codes32(let codes, let kind):
-            for index in 0..<count { target[index] = ScanColumn.bits(code: codes[start + index], kind: kind) }
-        case .cells(let bits): target.update(from: bits + start, count: count)
-        case .sparse(let places):
-            target.update(repeating: Bits.missing, count: count)
-            let places = UnsafeBufferPointer(start: places, count: dictionary.count)
-            var index = places.firstIndex(from: UInt32(start), near: 0)
-            while index < places.count, Int(places[index]) < rows.upperBound {
-                target[Int(places[index]) - start] = dictionary[index]
-                index += 1
-            }
-        }
-    }
+    func copy(_ rows: Range<Int>, to target: UnsafeMutablePointer<UInt64>) { column.copy(rows, to: target) }
 }
 
 /// The kinds of cells that a column has.

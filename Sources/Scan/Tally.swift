@@ -37,6 +37,7 @@ final class Tally {
     func mostFrequent(
         _ cells: UnsafePointer<UInt64>, _ counted: CountedRows, _ minimum: Int, _ ranks: [UInt32]
     ) -> UInt64 {
+        if let only = only(cells, counted), minimum <= 1 { return only }
         if let found = count(cells, counted) {
             var best = Bits.null
             var bestCount: UInt32 = 0
@@ -69,6 +70,14 @@ final class Tally {
             start = end
         }
         return bestCount < minimum ? Bits.null : isTie ? Bits.doubtful : best
+    }
+
+    /// The string or number of the one row that counts, where there is but one.
+    @inline(__always)
+    private func only(_ cells: UnsafePointer<UInt64>, _ counted: CountedRows) -> UInt64? {
+        let row = counted.first
+        guard row < counted.rows.upperBound, counted.after(row) >= counted.rows.upperBound else { return nil }
+        return Bits.isString(cells[row]) || Bits.isNumber(cells[row]) ? cells[row] : nil
     }
 
     @inline(__always)

@@ -94,7 +94,7 @@ extension BlockScan {
             truth = self.truth(stream, reduction, test, among: isComplete ? nil : some)
         case .trait(let field, let test):
             isComplete = asksEverybody(some, isShared: false)
-            truth = self.truth(field, test, among: isComplete ? nil : some)
+            truth = self.truth(number, field, test, among: isComplete ? nil : some)
         }
         if isComplete, plan.leafUses[number] > 1 { leafTruths[number] = truth }
         return truth
@@ -194,12 +194,42 @@ extension BlockScan {
         return truth
     }
 
-    private func truth(_ field: ScanPlan.Field, _ test: CellTest, among asked: Asked?) -> Truth {
+    /// About the value of a trait: that of the last row by now.
+    private func truth(_ leaf: Int, _ field: ScanPlan.Field, _ test: CellTest, among asked: Asked?) -> Truth {
         let truth = start(test.null)
-        forEachTrait(field, among: asked) { profile, bits in
-            BlockScan.settle(truth, profile &- low, bits == Bits.doubtful ? nil : test.accepts(Cell(rawBits: bits)))
+        let slices = traitSlices(field)
+        let times = slices.count > 1 ? scratch.elements(of: Int64.self, BlockScan.size) : nil
+        if let times { times.update(repeating: .min, count: BlockScan.size) }
+        for slice in slices {
+            let active = active(slice, among: asked)
+            var mask = RowMask(slice, scratch)
+            active.forEachWord(slice) { mask.words[$0] = .max }
+            narrow(&mask, traitKernel(leaf, field, test, slice), field, ofNothing: test.null, slice, active)
+            active.forEachEntry(slice) { entry in
+                guard let row = lastRow(slice, entry) else { return }
+                let bit = slice.profiles[entry] &- low
+                var isDoubtful = mask.hasDoubts && mask.doubts[row >> 6] &>> UInt64(row & 63) & 1 == 1
+                if let times {
+                    let time = slice.timestamps[row]
+                    guard time >= times[Int(bit)] else { return }
+                    // What comes first of one time in several runs is for the evaluator to tell.
+                    if time == times[Int(bit)], time > .min { isDoubtful = true }
+                    times[Int(bit)] = time
+                }
+                BlockScan.settle(truth, bit, isDoubtful ? nil : mask[row])
+            }
         }
         return truth
+    }
+
+    private func traitKernel(
+        _ leaf: Int, _ field: ScanPlan.Field, _ test: CellTest, _ slice: RowSlice
+    ) -> FieldKernel? {
+        if let known = traitKernels[leaf]?[slice.run] { return known }
+        guard let column = cursors[field.table].runs[slice.run].columns[field.column] else { return nil }
+        let kernel = FieldKernel(test, column)
+        traitKernels[leaf, default: [:]][slice.run] = kernel
+        return kernel
     }
 
     @inline(__always)

@@ -129,43 +129,51 @@ extension BlockScan {
     /// How many rows each profile has that has any.
     private func counts(_ parts: [Part]) -> Values {
         if parts.count == 1 { return values(parts[0], .count, nil, nil) }
-        var values = room(BlockScan.size + 1)
+        var values = room(BlockScan.size)
         guard !parts.isEmpty else { return values }
         let counts = scratch.zeroCounts(BlockScan.size)
         var doubts: UnsafeMutablePointer<UInt64>?
         for part in parts { count(part, into: counts, &doubts) }
-        if let doubts {
-            for bit in 0..<BlockScan.size where doubts[bit >> 6] >> UInt64(bit & 63) & 1 == 1 { counts[bit] = 0 }
-        }
-        // Written for everybody and kept where there is something: faster than asking first.
-        for bit in 0..<BlockScan.size {
-            values.profiles[values.count] = low + UInt32(bit)
-            values.bits[values.count] = Bits.number(Int(counts[bit]))
-            values.count += counts[bit] > 0 ? 1 : 0
+        for word in 0..<BlockScan.words {
+            let first = word << 6
+            var bits = FieldKernel.gather(64) { counts[first + $0] > 0 }
+            if let doubts { bits &= ~doubts[word] }
+            while bits != 0 {
+                let bit = first + bits.trailingZeroBitCount
+                bits &= bits - 1
+                values.append(low + UInt32(bit), Bits.number(Int(counts[bit])))
+            }
         }
         if let doubts { append(doubts, to: &values) }
         return values
+    }
+
+    /// The slices of a trait that may have rows by now.
+    func traitSlices(_ field: ScanPlan.Field) -> [RowSlice] {
+        slices[field.table].filter { $0.earliest <= plan.now.milliseconds }
+    }
+
+    /// The last row of an entry by now, if any.
+    @inline(__always)
+    func lastRow(_ slice: RowSlice, _ entry: Int) -> Int? {
+        let rows = slice.rows(entry)
+        var last = rows.upperBound - 1
+        if slice.latest <= plan.now.milliseconds { return last }
+        while last >= rows.lowerBound, slice.timestamps[last] > plan.now.milliseconds { last -= 1 }
+        return last >= rows.lowerBound ? last : nil
     }
 
     /// The value of each profile that has a row of the trait by now: that of the last one. `Bits.doubtful` where several
     /// runs have one of the same time.
     @inline(__always)
     func forEachTrait(_ field: ScanPlan.Field, among asked: Asked?, _ body: (UInt32, UInt64) -> Void) {
-        let now = plan.now.milliseconds
-        let slices = slices[field.table].filter { $0.earliest <= now }
-        /// The last row by now, if any.
-        func last(_ slice: RowSlice, _ entry: Int) -> Int? {
-            let rows = slice.rows(entry)
-            var last = rows.upperBound - 1
-            while last >= rows.lowerBound, slice.timestamps[last] > now { last -= 1 }
-            return last >= rows.lowerBound ? last : nil
-        }
+        let slices = traitSlices(field)
         if slices.count == 1 {
             let slice = slices[0]
             let active = active(slice, among: asked)
             let cells = cells(field, slice, active)
             return active.forEachEntry(slice) { entry in
-                guard let row = last(slice, entry) else { return }
+                guard let row = lastRow(slice, entry) else { return }
                 body(slice.profiles[entry], cells?[row] ?? Bits.missing)
             }
         }
@@ -176,7 +184,7 @@ extension BlockScan {
             let active = active(slice, among: asked)
             let cells = cells(field, slice, active)
             active.forEachEntry(slice) { entry in
-                guard let row = last(slice, entry) else { return }
+                guard let row = lastRow(slice, entry) else { return }
                 let bit = Int(slice.profiles[entry] &- low)
                 let time = slice.timestamps[row]
                 let isKnown = known[bit >> 6] &>> UInt64(bit & 63) & 1 == 1

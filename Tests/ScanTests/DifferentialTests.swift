@@ -18,16 +18,18 @@ import Testing
     static let base = ProcessInfo.processInfo.environment["MUSTER_SEED"].flatMap { UInt64($0) } ?? 20_261_124
     static let isLong = ProcessInfo.processInfo.environment["MUSTER_LONG"] == "1"
 
-    /// Which run a row goes to.
+    /// How the rows fall into runs.
     enum Layout: CaseIterable {
+        /// Everything merged into one.
         case one
-        /// Later rows in later runs.
+        /// Later rows in later runs, as a server writes them.
         case byTime
-        /// Anywhere.
+        /// Any, with flushes and merges half done and profiles removed.
         case mixed
+        /// Each profile in one run.
         case byProfile
-        /// The History's own runs, read where they lie: on disk, on their way there, and fresh.
-        case stored
+        /// Nothing is on disk.
+        case fresh
     }
 
     @Test(arguments: 0..<4)
@@ -38,9 +40,9 @@ import Testing
             var generator = Generator(seed: seed)
             var trial = try ScanTrial(seed: seed, layout: Layout.allCases[number % Layout.allCases.count])
             for _ in 0..<60 {
-                trial.insert(generator.world().deeds)
-                try trial.tend()
+                try trial.insert(generator.world().deeds)
             }
+            try trial.settle()
             let definitions = (0..<12).map { _ in generator.definition() }
             for _ in 0..<2 {
                 let now = generator.time() + .hours(Int64(generator.random.below(5)))
@@ -64,8 +66,9 @@ struct ScanTrial {
     /// A flush or a merge that has begun.
     private var flush: HistoryFlush.Result?
     private var merge: HistoryMerge?
-    /// Of stored histories; dies with them.
-    private let directory: TemporaryDirectory?
+    private let directory = TemporaryDirectory()
+    /// Collected, to be inserted in another order.
+    private var waiting: [(deed: Deed, profile: ProfileOrdinal)] = []
     var random: SeededRandom
     var offset: Int64 = 0
     /// Profiles with events or traits about whom kernels told, and those about whom they did not.
@@ -77,13 +80,11 @@ struct ScanTrial {
     init(seed: UInt64, layout: DifferentialTests.Layout) throws {
         random = SeededRandom(seed: seed ^ 0x5CA9)
         self.layout = layout
-        directory = layout == .stored ? TemporaryDirectory() : nil
-        history = if let directory { try History(directory: directory.path) } else { History() }
+        history = try History(directory: directory.path)
     }
 
     /// Writes to disk at times, and leaves it half done at times; forgets somebody now and then.
-    mutating func tend() throws {
-        guard layout == .stored else { return }
+    private mutating func tend() throws {
         if random.chance(15) {
             if let flush { try history.finish(flush) }
             flush = try history.beginFlush(position: offset)?.run()
@@ -99,19 +100,55 @@ struct ScanTrial {
         if random.chance(5), !active.isEmpty { history.remove(ProfileOrdinal(random.pick(active.sorted()))) }
     }
 
-    /// Inserts calls for somebody: the profiles of the calls are spread over several blocks.
-    mutating func insert(_ deeds: [Deed]) {
+    /// Takes calls of somebody: the profiles of the calls are spread over several blocks.
+    mutating func insert(_ deeds: [Deed]) throws {
         let place = UInt32(random.pick([0, 40, 4080, 4096, 8100])) + UInt32(random.below(20))
         for deed in deeds {
-            offset += 1
             let profile = ProfileOrdinal(place + deed.profile.rawValue % 4)
             active.insert(profile.rawValue)
-            if deed.call.eventName == nil {
-                _ = history.insertTraits(deed.call, body: deed.body, offset: offset, profile: profile)
+            if layout == .byTime || layout == .byProfile {
+                waiting.append((deed, profile))
             } else {
-                _ = history.insertEvent(deed.call, body: deed.body, offset: offset, profile: profile)
+                insert(deed, of: profile)
             }
         }
+        if layout == .mixed { try tend() }
+    }
+
+    private mutating func insert(_ deed: Deed, of profile: ProfileOrdinal) {
+        offset += 1
+        if deed.call.eventName == nil {
+            _ = history.insertTraits(deed.call, body: deed.body, offset: offset, profile: profile)
+        } else {
+            _ = history.insertEvent(deed.call, body: deed.body, offset: offset, profile: profile)
+        }
+    }
+
+    /// Brings about what the layout wants when all calls are there.
+    mutating func settle() throws {
+        switch layout {
+        case .byTime: waiting.sort { $0.deed.call.timestamp < $1.deed.call.timestamp }
+        case .byProfile: waiting.sort { $0.profile.rawValue % 3 < $1.profile.rawValue % 3 }
+        case .one, .mixed, .fresh: break
+        }
+        let size = waiting.count / 6 + 1
+        for (number, entry) in waiting.enumerated() {
+            let isNext =
+                layout == .byTime
+                ? number % size == size - 1
+                : number > 0 && waiting[number - 1].profile.rawValue % 3 != entry.profile.rawValue % 3
+            if isNext { try flushAll() }
+            insert(entry.deed, of: entry.profile)
+        }
+        waiting = []
+        if layout == .one {
+            try flushAll()
+            if let merge = history.beginMerge(unit: 1, everything: true) { try history.finish(try merge.run()) }
+        }
+    }
+
+    private func flushAll() throws {
+        if let flush = history.beginFlush(position: offset) { try history.finish(try flush.run()) }
     }
 
     mutating func failure(_ definitions: [Definition], at now: Instant) -> String? {
@@ -119,15 +156,8 @@ struct ScanTrial {
         var evidence = Evidence.everything
         if random.chance(20) { evidence.timestampFrom = Generator.start + .hours(Int64(random.below(10))) }
         let plan = ScanPlan(queries.map { ($0, evidence) }, for: history, at: now)
-        let seed = random.next()
-        let snapshot: ScanSnapshot
-        if layout == .stored {
-            guard let made = ScanSource(history, for: plan).snapshot(), history.damage == nil else {
-                return "damaged: \(history.damage ?? "")"
-            }
-            snapshot = made
-        } else {
-            snapshot = copied(plan, seed)
+        guard let snapshot = ScanSource(history, for: plan).snapshot(), history.damage == nil else {
+            return "damaged: \(history.damage ?? "")"
         }
         var asked = ProfileSet(below: Self.bound)
         // At times only few are asked about.
@@ -145,18 +175,6 @@ struct ScanTrial {
             if let failure = compare(answers[number], query, evidence, now, asked, nothing) { return failure }
         }
         return nil
-    }
-
-    private func copied(_ plan: ScanPlan, _ seed: UInt64) -> ScanSnapshot {
-        ScanSnapshot(copying: history, for: plan, profiles: 0..<Self.bound) { profile, place in
-            var random = SeededRandom(seed: seed &+ UInt64(profile.rawValue) << 16 &+ UInt64(place))
-            return switch layout {
-            case .one: 0
-            case .byTime: place / 3
-            case .mixed: random.below(3)
-            case .byProfile, .stored: Int(profile.rawValue % 3)
-            }
-        }
     }
 
     private func compare(
