@@ -27,9 +27,7 @@ final class BlockScan {
     var leafTruths: [Truth?]
     /// By stream, as they were last asked for.
     var followers: [Followers?]
-    lazy var tally = Tally()
-    /// By code of a string: its place in the order of bytes, or `.max`.
-    let ranks: [UInt32]
+    let tally: Tally
     /// The block's first profile.
     private(set) var low: UInt32 = 0
     private var lastAskedID = 0
@@ -39,7 +37,7 @@ final class BlockScan {
         let cursors = zip(plan.tables, plan.columns).map { TableCursor(snapshot.runs($0), columns: $1) }
         self.cursors = cursors
         func blank<Element>(_ table: Int) -> [Element?] { Array(repeating: nil, count: cursors[table].runs.count) }
-        ranks = snapshot.ranks
+        tally = Tally(ranks: snapshot.ranks, codes: plan.countsValues ? 1 << 17 : 0)
         slices = cursors.map { _ in [] }
         streamMasks = plan.streams.map { blank($0.table) }
         conditionMasks = plan.conditions.map { blank($0.table) }

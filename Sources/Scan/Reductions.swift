@@ -19,7 +19,9 @@ struct CountedRows {
 /// What a reducer makes of one profile's rows: the bits of a cell, or `Bits.doubtful` where the evaluator must look.
 extension BlockScan {
     @inline(__always)
-    func reduce(_ reduction: ScanPlan.Reduction, _ cells: UnsafePointer<UInt64>?, _ counted: CountedRows) -> UInt64 {
+    static func reduce(
+        _ reduction: ScanPlan.Reduction, _ cells: UnsafePointer<UInt64>?, _ counted: CountedRows, _ tally: Tally
+    ) -> UInt64 {
         switch reduction {
         case .count: return Bits.number(counted.count)
         case .sum: return cells.map { BlockScan.sum($0, counted, isMean: false) } ?? Bits.null
@@ -28,7 +30,7 @@ extension BlockScan {
         case .maximum: return cells.map { BlockScan.extreme($0, counted) { $0 > $1 } } ?? Bits.null
         case .first: return cells.map { BlockScan.edge($0, counted, last: false) } ?? Bits.null
         case .last: return cells.map { BlockScan.edge($0, counted, last: true) } ?? Bits.null
-        case .mode(_, let minimum): return cells.map { tally.mostFrequent($0, counted, minimum, ranks) } ?? Bits.null
+        case .mode(_, let minimum): return cells.map { tally.mostFrequent($0, counted, minimum) } ?? Bits.null
         case .uniqueCount: return cells.map { tally.distinct($0, counted) } ?? Bits.number(0)
         }
     }

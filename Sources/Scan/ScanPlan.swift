@@ -130,13 +130,29 @@ public struct ScanPlan: Sendable {
     /// Columns whose values are compared where several are equally frequent.
     var rankedFields: Set<Field> {
         var fields: Set<Field> = []
-        func add(_ stream: Int, _ reduction: Reduction) {
+        for (stream, reduction) in reductions {
             if case .mode(let column, _) = reduction {
                 fields.insert(Field(table: streams[stream].table, column: column))
             }
         }
-        for leaf in leaves { if case .value(let stream, let reduction, _) = leaf { add(stream, reduction) } }
-        for query in queries { if case .reduction(let stream, let reduction) = query { add(stream, reduction) } }
         return fields
+    }
+
+    /// Whether a reducer counts how often each value occurs.
+    var countsValues: Bool {
+        reductions.contains { _, reduction in
+            switch reduction {
+            case .mode, .uniqueCount: true
+            default: false
+            }
+        }
+    }
+
+    /// All that are asked for, with their streams.
+    private var reductions: [(stream: Int, Reduction)] {
+        leaves.compactMap { if case .value(let stream, let reduction, _) = $0 { (stream, reduction) } else { nil } }
+            + queries.compactMap {
+                if case .reduction(let stream, let reduction) = $0 { (stream, reduction) } else { nil }
+            }
     }
 }

@@ -4,16 +4,25 @@ import History
 /// have different bits, or so many values occur that the evaluator would stop counting, it is left to the evaluator.
 final class Tally {
     /// Counts by code, for strings with small codes; all zero between profiles.
-    private var counts = UnsafeMutablePointer<UInt32>.allocate(capacity: Tally.codes)
+    private let counts: UnsafeMutablePointer<UInt32>
+    private let codes: UInt64
     /// The values that occur, once each.
     private let values = UnsafeMutablePointer<UInt64>.allocate(capacity: Tally.maximum)
     /// For other values.
     private var sorted: [UInt64] = []
 
-    private static let codes = 1 << 17
-    private static let maximum = 10_000
+    /// By code of a string: its place in the order of bytes, or `.max`.
+    private let ranks: [UInt32]
 
-    init() { counts.initialize(repeating: 0, count: Tally.codes) }
+    private static var maximum: Int { 10_000 }
+
+    /// - Parameter codes: Below which codes are counted rather than sorted; costs four bytes each.
+    init(ranks: [UInt32], codes: Int = 1 << 17) {
+        self.ranks = ranks
+        self.codes = UInt64(codes)
+        counts = .allocate(capacity: codes)
+        counts.initialize(repeating: 0, count: codes)
+    }
 
     deinit {
         counts.deallocate()
@@ -33,10 +42,7 @@ final class Tally {
     }
 
     /// The value that occurs most often and often enough; of several the first in the order of bytes.
-    /// - Parameter ranks: By code of a string, its place in that order, or `.max`.
-    func mostFrequent(
-        _ cells: UnsafePointer<UInt64>, _ counted: CountedRows, _ minimum: Int, _ ranks: [UInt32]
-    ) -> UInt64 {
+    func mostFrequent(_ cells: UnsafePointer<UInt64>, _ counted: CountedRows, _ minimum: Int) -> UInt64 {
         if let only = only(cells, counted), minimum <= 1 { return only }
         if let found = count(cells, counted) {
             var best = Bits.null
@@ -49,7 +55,7 @@ final class Tally {
                 if count > bestCount {
                     (best, bestCount, isTie) = (value, count, false)
                 } else if count == bestCount {
-                    prefer(value, to: &best, ranks, &isTie)
+                    prefer(value, to: &best, &isTie)
                 }
             }
             return Int(bestCount) < minimum ? Bits.null : isTie ? Bits.doubtful : best
@@ -65,7 +71,7 @@ final class Tally {
             if end - start > bestCount {
                 (best, bestCount, isTie) = (sorted[start], end - start, false)
             } else if end - start == bestCount {
-                prefer(sorted[start], to: &best, ranks, &isTie)
+                prefer(sorted[start], to: &best, &isTie)
             }
             start = end
         }
@@ -90,7 +96,7 @@ final class Tally {
         var row = counted.first
         while row < counted.rows.upperBound {
             let bits = cells[row]
-            if bits &- Bits.string < UInt64(Tally.codes) {
+            if bits &- Bits.string < codes {
                 let place = code(bits)
                 if counts[place] == 0 {
                     guard found < Tally.maximum else { return forget(found) }
@@ -131,7 +137,7 @@ final class Tally {
     }
 
     /// Takes the string that comes first; a tie where their order is not known.
-    private func prefer(_ value: UInt64, to best: inout UInt64, _ ranks: [UInt32], _ isTie: inout Bool) {
+    private func prefer(_ value: UInt64, to best: inout UInt64, _ isTie: inout Bool) {
         guard Bits.isString(value), Bits.isString(best), code(value) < ranks.count, code(best) < ranks.count else {
             return isTie = true
         }

@@ -78,6 +78,7 @@ extension BlockScan {
         let joined = join(parts, field, order)
         let slice = joined.slice
         var values = room(BlockScan.size)
+        let (tally, low) = (tally, low)
         for entry in 0..<slice.entryCount {
             let profile = slice.profiles[entry]
             if let doubts = joined.doubts, doubts[Int((profile &- low) >> 6)] >> UInt64((profile &- low) & 63) & 1 == 1
@@ -85,7 +86,7 @@ extension BlockScan {
                 continue
             }
             let counted = counted(CountedRows(rows: slice.rows(entry), mask: nil), slice, stream.sessionGap)
-            values.append(profile, reduce(reduction, joined.cells, counted))
+            values.append(profile, BlockScan.reduce(reduction, joined.cells, counted, tally))
         }
         if let doubts = joined.doubts { append(doubts, to: &values) }
         return values
@@ -114,13 +115,14 @@ extension BlockScan {
         let hasDoubts = mask?.hasDoubts == true
         var values = room(part.active.entries?.count ?? slice.entryCount)
         let cells = field.flatMap { self.cells($0, slice, part.active) }
+        let tally = tally
         part.active.forEachEntry(slice) { entry in
             let rows = slice.rows(entry)
             if hasDoubts, let mask, mask.doubts(rows) {
                 values.append(slice.profiles[entry], Bits.doubtful)
             } else {
                 let counted = counted(CountedRows(rows: rows, mask: mask), slice, sessionGap)
-                values.append(slice.profiles[entry], reduce(reduction, cells, counted))
+                values.append(slice.profiles[entry], BlockScan.reduce(reduction, cells, counted, tally))
             }
         }
         return values
