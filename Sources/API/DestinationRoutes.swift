@@ -23,6 +23,7 @@ extension API {
                     configuration.destinationKinds.map { kind in
                         var object = kind.json.object ?? [:]
                         object["presets"] = .array(delivery.presets(kind: kind.kind).map(\.json))
+                        object["triggers"] = .array(delivery.triggers(kind: kind.kind).map(\.json))
                         return .object(object)
                     })
             ]

@@ -31,7 +31,11 @@ extension API {
             notes.append(.string(API.onlyFromHere))
         case .call(let body, let sourceID):
             let (call, payload) = try TestSubject.call(body, at: now())
-            emissions = try emissionsOfCall(call, sourceID, destination)
+            let mappings = try mappings(sourceID, destination)
+            emissions = Engine.trialEmissions(of: call, mappings: mappings, destinationID: destination.id).map {
+                ($0.mapping.title.isEmpty ? $0.mapping.preset : $0.mapping.title, $0.emission)
+            }
+            notes += API.notes(on: mappings, of: call, destinationID: destination.id)
             notes += API.notes(on: payload, destination, isPassedOn: !emissions.isEmpty)
         }
         var results: [JSONValue] = []
@@ -67,25 +71,19 @@ extension API {
         }
     }
 
-    /// By the mappings of the source's connection; without one, by those that a new connection would have.
-    private func emissionsOfCall(
-        _ call: Call, _ sourceID: String?, _ destination: Destination
-    ) throws -> [(preset: String?, emission: Emission)] {
-        var mappings: [SourceMapping]
-        if let sourceID {
-            guard let source = engine.read({ $0.sources[sourceID] }) else {
-                throw APIError(.validation, field: "sourceId", "There is no source '\(sourceID.prefixText)'.")
-            }
-            guard let connection = source.connections.first(where: { $0.destinationID == destination.id }) else {
-                throw APIError(
-                    .validation, field: "sourceId", "'\(source.name)' is not connected to '\(destination.name)'.")
-            }
-            mappings = connection.mappings
-        } else {
-            mappings = (try? MappingPreset.mappings(delivery.presets(kind: destination.kind), choices: [])) ?? []
+    /// Those of the source's connection; without one, those that a new connection would have.
+    private func mappings(_ sourceID: String?, _ destination: Destination) throws -> [SourceMapping] {
+        guard let sourceID else {
+            return (try? MappingPreset.mappings(delivery.presets(kind: destination.kind), choices: [])) ?? []
         }
-        return Engine.trialEmissions(of: call, mappings: mappings, destinationID: destination.id)
-            .map { (Optional($0.preset), $0.emission) }
+        guard let source = engine.read({ $0.sources[sourceID] }) else {
+            throw APIError(.validation, field: "sourceId", "There is no source '\(sourceID.prefixText)'.")
+        }
+        guard let connection = source.connections.first(where: { $0.destinationID == destination.id }) else {
+            throw APIError(
+                .validation, field: "sourceId", "'\(source.name)' is not connected to '\(destination.name)'.")
+        }
+        return connection.mappings
     }
 
     // MARK: Words
@@ -93,6 +91,27 @@ extension API {
     private static let onlyFromHere =
         "If the app also holds the destination's own SDK (side-by-side, device mode), what that SDK sends goes past this "
         + "server: the tester shows the way over the REST API only."
+
+    /// Why triggers that somebody may be waiting for do not fire.
+    private static func notes(on mappings: [SourceMapping], of call: Call, destinationID: String) -> [JSONValue] {
+        mappings.filter(\.isTrigger).compactMap { mapping in
+            let name = mapping.title.isEmpty ? mapping.preset : mapping.title
+            let reason: String
+            if !mapping.enabled {
+                reason = "it is switched off"
+            } else if !mapping.takes(call.kind, event: call.event) {
+                reason =
+                    mapping.events.isEmpty
+                    ? "it waits for track calls"
+                    : "it waits for " + mapping.events.map { "'\($0)'" }.joined(separator: " or ")
+            } else if Engine.trialEmissions(of: call, mappings: [mapping], destinationID: destinationID).isEmpty {
+                reason = "its condition does not hold: \(mapping.condition ?? "")"
+            } else {
+                return nil
+            }
+            return .string("The trigger '\(name)' does not fire: \(reason).")
+        }
+    }
 
     private static func notes(on payload: JSONObject, _ destination: Destination, isPassedOn: Bool) -> [JSONValue] {
         var notes: [JSONValue] = []
@@ -111,7 +130,7 @@ extension API {
             if library.hasPrefix("analytics") || isPassedOn { notes.append(.string(onlyFromHere)) }
         }
         if !isPassedOn {
-            notes.append("No preset of the connection that is on takes this call: nothing is sent for it.")
+            notes.append("No preset or trigger of the connection that is on takes this call: nothing is sent for it.")
         }
         return notes
     }
@@ -169,10 +188,13 @@ extension API {
     private static func words(for verdict: Verdict, _ destination: Destination) -> (Bool, String) {
         switch verdict {
         case .taken(let rejected, let unplaced):
-            let complaints = rejected.sorted { $0.key < $1.key }.map(\.value) + unplaced
-            return complaints.isEmpty
+            let complaints = rejected.sorted { $0.key < $1.key }.map(\.value)
+            if !complaints.isEmpty {
+                return (false, "\(destination.name) refuses it: \((complaints + unplaced).joined(separator: "; "))")
+            }
+            return unplaced.isEmpty
                 ? (true, "\(destination.name) has taken it.")
-                : (false, "\(destination.name) refuses it: \(complaints.joined(separator: "; "))")
+                : (false, "\(destination.name) has taken it, but says: \(unplaced.joined(separator: "; "))")
         case .rejected(let words, let message):
             return (false, "\(destination.name) refuses it: \(words.values.sorted().first ?? message)")
         case .refused(let message), .tooLarge(let message), .notTaken(let message):

@@ -3,6 +3,7 @@ import Engine
 import Hummingbird
 import JSON
 import Model
+import Query
 
 // Sources connected straight to destinations: which of their calls are passed on, by which presets.
 
@@ -66,19 +67,24 @@ extension API {
         return (source, connection)
     }
 
-    /// Stores a connection with what the body changes of it: `enabled` and `presets` by name.
+    /// Stores a connection with what the body changes of it: `enabled`, `presets` by name, and all `triggers`.
     private func put(
         _ connection: SourceConnection, _ fields: inout Fields, of source: Source
     ) async throws -> JSONValue {
         var connection = connection
         connection.enabled = try fields.bool("enabled") ?? connection.enabled
         let choices = try API.choices(&fields)
+        let triggers = try API.triggers(&fields)
         try fields.finish()
         let id = connection.destinationID
         let kind = engine.read { $0.destinations[id]?.kind } ?? ""
         do {
             connection.mappings = try MappingPreset.mappings(
                 delivery.presets(kind: kind), choices: choices, over: connection.mappings)
+            if let triggers {
+                connection.mappings.removeAll(where: \.isTrigger)
+                connection.mappings += try MappingPreset.triggers(delivery.triggers(kind: kind), triggers)
+            }
         } catch {
             throw APIError(.validation, field: error.field, error.description)
         }
@@ -106,13 +112,55 @@ extension API {
         return choices
     }
 
+    /// `[{"kind":"trigger_campaign","events":["Order Completed"],"condition":"property('total') >= 100","campaignId":"…"}]`:
+    /// all of the connection's triggers; `nil` leaves them as they are.
+    private static func triggers(_ fields: inout Fields) throws(APIError) -> [TriggerChoice]? {
+        guard let list = try fields.objects("triggers", maximumCount: 100) else { return nil }
+        var choices: [TriggerChoice] = []
+        for var trigger in list {
+            let id = try trigger.string("id", maximumLength: 64)
+            var choice = TriggerChoice(
+                id: id ?? "trg_\(String(UInt64.random(in: 0..<1 << 50), radix: 36))",
+                kind: try trigger.required(try trigger.string("kind"), "kind"))
+            choice.title = try trigger.title("name") ?? ""
+            choice.enabled = try trigger.bool("enabled") ?? true
+            choice.events = try trigger.strings("events") ?? []
+            if let index = choice.events.firstIndex(of: "") {
+                throw trigger.invalid("events[\(index)]", "is empty: name an event, or leave the list empty for all.")
+            }
+            if let text = try trigger.string("condition"), !text.allSatisfy(\.isWhitespace) {
+                do throws(QueryErrors) {
+                    choice.condition = try Condition.ofOneEvent(text).text
+                } catch {
+                    throw trigger.invalid("condition", "can't be read: \(error.errors[0].description)")
+                }
+            }
+            choice.options = JSONObject(trigger.raw.members.filter { !TriggerChoice.members.contains($0.key) })
+            choices.append(choice)
+        }
+        return choices
+    }
+
     // MARK: JSON
+
+    private func json(trigger mapping: SourceMapping, _ kinds: [MappingPreset]) -> JSONValue {
+        var object: JSONObject = [
+            "id": .string(mapping.id), "kind": .string(mapping.preset), "name": .string(mapping.title),
+            "enabled": .bool(mapping.enabled), "events": .array(mapping.events.map { .string($0) }),
+            "condition": .string(orNull: mapping.condition),
+        ]
+        for setting in kinds.first(where: { $0.name == mapping.preset })?.settings ?? [] {
+            if let value = mapping.options[setting.key] { object[setting.key] = value }
+        }
+        return .object(object)
+    }
 
     func json(_ connection: SourceConnection, of source: Source) -> JSONValue {
         let destination = engine.read { $0.destinations[connection.destinationID] }
         let presets = delivery.presets(kind: destination?.kind ?? "")
         var chosen = JSONObject()
-        for mapping in connection.mappings {
+        let kinds = delivery.triggers(kind: destination?.kind ?? "")
+        for mapping in connection.mappings where !mapping.isTrigger {
             var options: JSONObject = ["enabled": .bool(mapping.enabled)]
             for setting in presets.first(where: { $0.name == mapping.preset })?.settings ?? [] {
                 if let value = mapping.options[setting.key] { options[setting.key] = value }
@@ -131,6 +179,7 @@ extension API {
                 "kind": .string(destination?.kind ?? ""),
             ],
             "enabled": .bool(connection.enabled), "status": .string(status), "presets": .object(chosen),
+            "triggers": .array(connection.mappings.filter(\.isTrigger).map { json(trigger: $0, kinds) }),
         ]
     }
 }
@@ -145,7 +194,7 @@ extension MappingPreset {
                 settings.map { setting in
                     var object: JSONObject = [
                         "key": .string(setting.key), "label": .string(setting.label), "hint": .string(setting.hint),
-                        "default": options[setting.key] ?? .null,
+                        "default": options[setting.key] ?? .null, "isRequired": .bool(setting.isRequired),
                     ]
                     switch setting.control {
                     case .text: object["type"] = "text"
@@ -154,6 +203,7 @@ extension MappingPreset {
                         object["type"] = "choice"
                         object["options"] = .array(choices.map { .string($0) })
                     case .table: object["type"] = "table"
+                    case .object: object["type"] = "object"
                     }
                     return .object(object)
                 }),

@@ -12,6 +12,8 @@ enum BrazeAction: String, CaseIterable {
     case mergeUsers = "merge_users"
     case deleteUser = "delete_user"
     case setSubscription = "set_subscription"
+    case triggerCampaign = "trigger_campaign"
+    case triggerCanvas = "trigger_canvas"
 }
 
 /// Where objects go: the arrays of `/users/track`, in the order in which Braze applies them (braze §1.7), and those of
@@ -28,6 +30,9 @@ enum BrazeArray: String, CaseIterable {
     case mergeUpdates = "merge_updates"
     case externalIDs = "external_ids"
     case subscriptionGroups = "subscription_groups"
+    /// Not arrays: a request is one object that says which message goes to whom.
+    case campaignTrigger = "campaign_trigger"
+    case canvasTrigger = "canvas_trigger"
 
     static let ofTrack: [BrazeArray] = [.attributes, .events, .purchases]
 
@@ -39,6 +44,8 @@ enum BrazeArray: String, CaseIterable {
         case .mergeUpdates: "/users/merge"
         case .externalIDs: "/users/delete"
         case .subscriptionGroups: "/v2/subscription/status/set"
+        case .campaignTrigger: "/campaigns/trigger/send"
+        case .canvasTrigger: "/canvas/trigger/send"
         }
     }
 
@@ -67,12 +74,16 @@ enum BrazeArray: String, CaseIterable {
         case .mergeUpdates: "users.merge"
         case .externalIDs: "users.delete"
         case .subscriptionGroups: "subscription.status.set"
+        case .campaignTrigger: "campaigns.trigger.send"
+        case .canvasTrigger: "canvas.trigger.send"
         }
     }
 
     var isOfTrack: Bool { Self.ofTrack.contains(self) }
 
-    /// Objects per request of the endpoints beside `/users/track` (braze-destination §1).
+    var isTrigger: Bool { self == .campaignTrigger || self == .canvasTrigger }
+
+    /// Objects per request of the endpoints beside `/users/track` (braze-destination §1, §13).
     static let separate = Dictionary(
-        uniqueKeysWithValues: allCases.filter { !$0.isOfTrack }.map { ($0.rawValue, 50) })
+        uniqueKeysWithValues: allCases.filter { !$0.isOfTrack }.map { ($0.rawValue, $0.isTrigger ? 1 : 50) })
 }

@@ -30,6 +30,10 @@ extension BrazeDestination {
     /// What a key may not do beside `/users/track` concerns these objects, not the destination: the rest goes on.
     private func verdict(_ answer: BrazeAnswer, onSideOf array: BrazeArray, count: Int) -> Verdict? {
         switch answer.status {
+        // What Braze has to say of a message that it took, such as recipients whom it does not know.
+        case 200..<300 where array.isTrigger:
+            if let message = answer.refusal { return .notTaken(message: message) }
+            return .taken(rejected: [:], unplaced: answer.notice.map { [$0] } ?? [])
         // A user whom Braze does not know is as deleted as can be (braze-destination §15).
         case 404 where array == .externalIDs: return .taken(rejected: [:], unplaced: [])
         case 403, 404, 405:
@@ -96,6 +100,8 @@ struct BrazeAnswer {
         guard let message = body["message"], message != "success" else { return nil }
         return "\(status) \(message.string ?? message.description)"
     }
+
+    var notice: String? { body?["notice"]?.string }
 
     /// Objects that the answer says were processed.
     var processed: Int {

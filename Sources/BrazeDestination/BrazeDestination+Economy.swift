@@ -10,7 +10,20 @@ extension BrazeDestination {
     public var pricing: Pricing {
         Pricing(
             value: { Self.dataPoints(of: $1, named: $0) },
-            occurrence: { BrazeArray(rawValue: $0.array)?.isOfTrack == false ? 0 : 1 })
+            occurrence: { object in
+                guard let array = BrazeArray(rawValue: object.array), !array.isOfTrack else { return 1 }
+                return array.isTrigger ? Self.dataPoints(ofTrigger: object) : 0
+            })
+    }
+
+    /// A triggered message is no data point; attributes that travel with its recipients are.
+    private static func dataPoints(ofTrigger object: OutgoingObject) -> Int {
+        let recipients = (try? JSONValue(parsing: object.json))?["recipients"]?.array ?? []
+        return recipients.reduce(0) { sum, recipient in
+            (recipient["attributes"]?.object?.members ?? []).reduce(sum) {
+                $0 + dataPoints(of: $1.value, named: $1.key)
+            }
+        }
     }
 
     private static let freeNames: Set<String> = [

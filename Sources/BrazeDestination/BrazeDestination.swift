@@ -86,6 +86,9 @@ public struct BrazeDestination: DestinationAdapter {
         case .mergeUsers: return try account.mergeUsers()
         case .deleteUser: return try account.deleteUser()
         case .setSubscription: return try account.setSubscription()
+        case .triggerCampaign, .triggerCanvas:
+            return try TriggerMapping(settings: settings, options: options, call: call, array: action.triggerArray)
+                .map()
         }
     }
 
@@ -93,6 +96,7 @@ public struct BrazeDestination: DestinationAdapter {
 
     public func request(for objects: [OutgoingObject]) -> DestinationRequest {
         let first = objects.first.flatMap { BrazeArray(rawValue: $0.array) } ?? .attributes
+        if first.isTrigger { return request(path: first.path, body: objects.first?.json ?? [], isBatch: false) }
         let arrays = first.isOfTrack ? BrazeArray.ofTrack : [first]
         var body: [UInt8] = []
         for array in arrays {

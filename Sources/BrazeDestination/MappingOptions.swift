@@ -28,6 +28,20 @@ struct MappingOptions {
 
     func text(_ key: String) -> String? { options[key]?.string }
 
+    func isOn(_ key: String) -> Bool { options[key] == true }
+
+    func object(_ key: String) -> JSONObject? { options[key]?.object }
+
+    /// A table of directives, each resolved in the call; those that lead nowhere are left out.
+    func resolved(_ key: String, in call: JSONValue) -> JSONObject? {
+        guard let table = object(key) else { return nil }
+        var found = JSONObject()
+        for (name, directive) in table.members {
+            found[name] = directive.string.flatMap { Self.resolve($0, in: call) }
+        }
+        return found
+    }
+
     /// Lets people's own choices take the place of what the default mapping has found. A field without a value is
     /// absent; a text that is empty counts as none (spec: braze-destination §2, step 3).
     func apply(to fields: inout JSONObject, of call: JSONValue) {

@@ -123,9 +123,9 @@ extension DeliveryQueue {
         }
         if !unplaced.isEmpty {
             for index in fates.indices {
-                fates[index] = .delivered(
-                    detail: "The destination also reported, without saying of what: "
-                        + unplaced.joined(separator: "; "))
+                let said = "The destination also reported, without saying of what: " + unplaced.joined(separator: "; ")
+                let also = detail(of: request.items[index])
+                fates[index] = .delivered(detail: also.isEmpty ? said : "\(said). \(also)")
             }
         }
         reject(rejected, of: request, &fates)
@@ -150,8 +150,7 @@ extension DeliveryQueue {
             }
         }
         for name in object.touchedNames {
-            persons[object.person]?.known[name] = Known(value: nil, sequence: 0)
-            settlement.ledger[LedgerKey(externalID: object.person, attribute: name)] = .some(nil)
+            for person in [object.person] + object.touchedOthers { forget(name, of: person, sequence: 0, &settlement) }
         }
     }
 
@@ -177,7 +176,7 @@ extension DeliveryQueue {
     private func detail(of item: QueueItem) -> String {
         let others = (uncertain[item.emission.sequence] ?? 1) - 1
         guard item.isOccurrence, others > 0 else { return item.note ?? "" }
-        return "An earlier request with this event ended without an answer: it may be counted "
+        return "An earlier request with this event ended without an answer: it may have taken effect "
             + (others == 1 ? "twice" : "\(others + 1) times") + (item.note.map { ". \($0)" } ?? "")
     }
 
@@ -254,10 +253,17 @@ extension DeliveryQueue {
         for object in request.objects {
             for name in Set(object.values.keys).union(object.touchedNames) {
                 let sequence = persons[object.person]?.known[name]?.sequence ?? 0
-                persons[object.person]?.known[name] = Known(value: nil, sequence: sequence)
-                settlement.ledger[LedgerKey(externalID: object.person, attribute: name)] = .some(nil)
+                forget(name, of: object.person, sequence: sequence, &settlement)
+            }
+            for name in object.touchedNames {
+                for person in object.touchedOthers { forget(name, of: person, sequence: 0, &settlement) }
             }
         }
+    }
+
+    private mutating func forget(_ name: String, of person: String, sequence: Int64, _ settlement: inout Settlement) {
+        persons[person]?.known[name] = Known(value: nil, sequence: sequence)
+        settlement.ledger[LedgerKey(externalID: person, attribute: name)] = .some(nil)
     }
 
     // MARK: Settling

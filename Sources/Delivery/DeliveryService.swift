@@ -120,6 +120,9 @@ public final class DeliveryService: Service {
     /// How calls of sources can be mapped.
     public func presets(kind: String) -> [MappingPreset] { kinds[kind]?.presets ?? [] }
 
+    /// Mappings of which a connection may hold any number.
+    public func triggers(kind: String) -> [MappingPreset] { kinds[kind]?.triggers ?? [] }
+
     /// Tests settings against the destination, without changing anything there.
     public func testConnection(kind: String, settings: JSONObject) async throws(SettingsError) -> ProbeVerdict {
         let adapter = try adapter(kind: kind, settings: settings)

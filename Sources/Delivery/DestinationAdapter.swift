@@ -34,6 +34,9 @@ public protocol DestinationAdapter: Sendable {
     /// requests of one call are to be made.
     static var presets: [MappingPreset] { get }
 
+    /// Kinds of mappings of which a connection may hold any number, each with an event filter of its own.
+    static var triggers: [MappingPreset] { get }
+
     /// Validates settings. The error names the field and the remedy.
     init(settings: JSONObject) throws(SettingsError)
 
@@ -178,6 +181,8 @@ extension DestinationAdapter {
                 isOnAtFirst: true)
         ]
     }
+
+    public static var triggers: [MappingPreset] { [] }
 
     public func seal(_ request: DestinationRequest, at instant: Instant) -> DestinationRequest { request }
     public func preparation(for objects: [OutgoingObject], at instant: Instant) -> Preparation? { nil }

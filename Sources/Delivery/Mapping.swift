@@ -42,6 +42,8 @@ public struct Occurrence: Sendable, Hashable {
     /// Names of values that this changes in a way that can't be predicted (`{"inc": 1}`): afterwards their value
     /// counts as unknown.
     public var touchedNames: Set<String>
+    /// Other persons of whom those names are touched, too.
+    public var touchedOthers: [String] = []
     /// Other persons who become this one by it: what was said of them before must have arrived first.
     public var follows: [String]
     /// What was left out and why, for the record of its delivery.

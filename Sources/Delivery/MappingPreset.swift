@@ -31,14 +31,18 @@ public struct MappingPreset: Sendable, Hashable {
             case choice([String])
             /// An object of texts, such as names by names.
             case table
+            /// A JSON object as it is.
+            case object
         }
 
         public var key: String
         public var label: String
         public var hint: String
         public var control: Control
+        public var isRequired: Bool
 
-        public init(key: String, label: String, hint: String, control: Control) {
+        public init(key: String, label: String, hint: String, control: Control, isRequired: Bool = false) {
+            self.isRequired = isRequired
             self.key = key
             self.label = label
             self.hint = hint
@@ -73,6 +77,37 @@ public struct PresetChoice: Sendable, Hashable {
 
     public init(enabled: Bool? = nil, options: JSONObject = [:]) {
         self.enabled = enabled
+        self.options = options
+    }
+}
+
+/// What people say about one trigger of a connection.
+public struct TriggerChoice: Sendable, Hashable {
+    /// Told apart by it, in message ids too: never given again.
+    public var id: String
+    /// One of the adapter's `triggers`.
+    public var kind: String
+    public var title: String
+    public var enabled: Bool
+    /// Names of events; empty: all.
+    public var events: [String]
+    /// In the query language, checked (`Condition.ofOneEvent`).
+    public var condition: String?
+    public var options: JSONObject
+
+    /// The members that are no options.
+    public static let members = ["id", "kind", "name", "enabled", "events", "condition"]
+
+    public init(
+        id: String, kind: String, title: String = "", enabled: Bool = true, events: [String] = [],
+        condition: String? = nil, options: JSONObject = [:]
+    ) {
+        self.id = id
+        self.kind = kind
+        self.title = title
+        self.enabled = enabled
+        self.events = events
+        self.condition = condition
         self.options = options
     }
 }
@@ -114,8 +149,9 @@ extension MappingPreset {
             }
             mappings.append(mapping)
         }
-        let taken = mappings.filter(\.enabled).flatMap(\.events)
-        for index in mappings.indices where presets[index].takesTheRest {
+        mappings += old.filter(\.isTrigger)
+        let taken = mappings.filter { $0.enabled && !$0.isTrigger }.flatMap(\.events)
+        for index in presets.indices where presets[index].takesTheRest {
             for event in taken where !mappings[index].otherThan.contains(event) {
                 mappings[index].otherThan.append(event)
             }
@@ -123,10 +159,43 @@ extension MappingPreset {
         return mappings
     }
 
-    private func check(_ key: String, _ value: JSONValue) throws(PresetError) {
-        let field = "presets.\(name).\(key)"
+    /// The triggers of a connection, in the order in which they were given.
+    public static func triggers(
+        _ kinds: [MappingPreset], _ choices: [TriggerChoice]
+    ) throws(PresetError) -> [SourceMapping] {
+        var mappings: [SourceMapping] = []
+        for (index, choice) in choices.enumerated() {
+            let place = "triggers[\(index)]"
+            guard let kind = kinds.first(where: { $0.name == choice.kind }) else {
+                let known = kinds.map { "'\($0.name)'" }.joined(separator: ", ")
+                throw PresetError(
+                    field: "\(place).kind",
+                    message: known.isEmpty
+                        ? "can't be: this destination has no triggers." : "must be one of \(known).")
+            }
+            guard !mappings.contains(where: { $0.id == choice.id }) else {
+                throw PresetError(field: "\(place).id", message: "is another trigger's: leave it out for a new one.")
+            }
+            var mapping = SourceMapping(
+                preset: kind.name, id: choice.id, title: choice.title, enabled: choice.enabled, calls: kind.calls,
+                events: choice.events, condition: choice.condition, options: kind.options)
+            for (key, value) in choice.options.members {
+                try kind.check(key, value, at: place)
+                mapping.options[key] = value.isNull ? kind.options[key] : value
+            }
+            for setting in kind.settings where setting.isRequired && mapping.options[setting.key] == nil {
+                throw PresetError(field: "\(place).\(setting.key)", message: "is missing. \(setting.hint)")
+            }
+            mappings.append(mapping)
+        }
+        return mappings
+    }
+
+    private func check(_ key: String, _ value: JSONValue, at place: String? = nil) throws(PresetError) {
+        let field = "\(place ?? "presets.\(name)").\(key)"
         guard let setting = settings.first(where: { $0.key == key }) else {
-            let known = (["enabled"] + settings.map(\.key)).map { "'\($0)'" }.joined(separator: ", ")
+            let known = ((place == nil ? ["enabled"] : TriggerChoice.members) + settings.map(\.key)).map { "'\($0)'" }
+                .joined(separator: ", ")
             throw PresetError(field: field, message: "is not known here. Possible: \(known).")
         }
         if value.isNull { return }
@@ -141,6 +210,10 @@ extension MappingPreset {
             guard let text = value.string, choices.contains(text) else {
                 let known = choices.map { "'\($0)'" }.joined(separator: ", ")
                 throw PresetError(field: field, message: "must be one of \(known).")
+            }
+        case .object:
+            guard let object = value.object, !object.isEmpty, value.utf8.count <= 10_000 else {
+                throw PresetError(field: field, message: "must be a JSON object of at most 10,000 bytes.")
             }
         case .table:
             guard let object = value.object, object.count <= 100,

@@ -125,6 +125,10 @@ extension PersonQueue {
                 guard place > 0 else { break }
                 group.removeLast(group.count - place)
             }
+            // What can't travel together whatever the request holds need not wait for one of its own.
+            if group.count > 1, let other = group.firstIndex(where: { !request.canShare(group[0].array, $0.array) }) {
+                group.removeLast(group.count - other)
+            }
             let checkpoint = request.checkpoint
             if !group.allSatisfy({ add($0, of: person, to: &request) }) {
                 request.rollBack(to: checkpoint)

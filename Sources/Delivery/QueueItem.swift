@@ -52,6 +52,14 @@ struct QueueItem: Sendable {
         if case .occurrence = content { true } else { false }
     }
 
+    /// The array that its first object stands in.
+    var array: String {
+        switch content {
+        case .update(let update): update.array
+        case .occurrence(let occurrence): occurrence.objects.first?.array ?? ""
+        }
+    }
+
     /// Persons of whom everything earlier must have arrived first.
     var follows: [String] {
         if case .occurrence(let occurrence) = content { occurrence.follows } else { [] }
@@ -92,6 +100,8 @@ struct PlannedObject: Sendable {
     var sequences: [String: Int64] = [:]
     /// Names whose values are unknown afterwards.
     var touchedNames: Set<String>
+    /// Other persons of whom they are unknown, too.
+    var touchedOthers: [String] = []
 }
 
 /// A request that the queue wants to be made.

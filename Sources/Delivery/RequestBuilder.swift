@@ -33,9 +33,13 @@ struct RequestBuilder: Sendable {
 
     /// Whether objects of this array may join what is in the request.
     private func admits(_ array: String) -> Bool {
-        guard let other = objects.first?.outgoing.array, other != array else { return true }
-        return !limits.keepsArraysApart && limits.separateArrays[array] == nil
-            && limits.separateArrays[other] == nil
+        objects.first.map { canShare($0.outgoing.array, array) } ?? true
+    }
+
+    /// Whether one request can hold objects of both arrays.
+    func canShare(_ array: String, _ other: String) -> Bool {
+        array == other
+            || !limits.keepsArraysApart && limits.separateArrays[array] == nil && limits.separateArrays[other] == nil
     }
 
     /// Whether an occurrence could ever be sent; the reason in words if not.
@@ -89,7 +93,7 @@ struct RequestBuilder: Sendable {
             objects.append(
                 PlannedObject(
                     person: person, outgoing: object, items: [items.count], values: [:],
-                    touchedNames: occurrence.touchedNames))
+                    touchedNames: occurrence.touchedNames, touchedOthers: occurrence.touchedOthers))
         }
         items.append(item)
         return true

@@ -69,7 +69,7 @@ enum RunnerMark {
         changes.attempt = AttemptRow(
             destinationID: changes.destinationID, at: changes.at, endpoint: "", request: nil, status: nil,
             response: "Muster ended while \(requests) requests were under way: they may have taken effect. Their "
-                + "\(events) events are sent again and may be counted twice",
+                + "\(events) events are sent again and may take effect twice",
             durationMilliseconds: 0, objectCount: events, outcome: .unknown)
     }
 }

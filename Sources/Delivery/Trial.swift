@@ -58,7 +58,7 @@ extension DeliveryService {
             trial.verdict = verdict
             outcome =
                 switch verdict {
-                case .taken(let rejected, let unplaced): rejected.isEmpty && unplaced.isEmpty ? .delivered : .rejected
+                case .taken(let rejected, _): rejected.isEmpty ? .delivered : .rejected
                 default: .rejected
                 }
         }

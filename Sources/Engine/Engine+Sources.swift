@@ -1,6 +1,8 @@
+import Evaluation
 import Identity
 public import JSON
 public import Model
+import Query
 import Store
 
 // Sources connected straight to destinations: their calls go into the outbox in the transaction that applies them, so
@@ -40,7 +42,12 @@ extension Engine {
         var payload: JSONObject?
         for connection in source.connections where connection.enabled {
             guard let destination = destinations[connection.destinationID], destination.enabled else { continue }
-            let mappings = connection.mappings.filter { $0.takes(call.kind, event: call.event) }
+            var mappings = connection.mappings.filter { $0.takes(call.kind, event: call.event) }
+            if mappings.contains(where: { $0.condition != nil }) {
+                let message = payload ?? SourceCall.payload(of: call)
+                payload = message
+                mappings.removeAll { !eventConditions.holds($0, of: call, message: message) }
+            }
             guard !mappings.isEmpty else {
                 count("source_calls_without_mapping")
                 continue
@@ -94,16 +101,40 @@ extension Engine {
     /// The calls that a source's connection would pass on, or those of `mappings` where there is none.
     public static func trialEmissions(
         of call: Call, mappings: [SourceMapping], destinationID: String
-    ) -> [(preset: String, emission: Emission)] {
+    ) -> [(mapping: SourceMapping, emission: Emission)] {
         let payload = SourceCall.payload(of: call)
-        return mappings.filter { $0.takes(call.kind, event: call.event) }.enumerated().map { index, mapping in
+        var conditions = EventConditions()
+        return mappings.filter {
+            $0.takes(call.kind, event: call.event) && conditions.holds($0, of: call, message: payload)
+        }.enumerated().map { index, mapping in
             (
-                mapping.preset,
+                mapping,
                 SourceCall.emission(
                     call, payload: payload, mapping: mapping, isFirst: index == 0, profile: ProfileOrdinal(0),
                     destinationID: destinationID)
             )
         }
+    }
+}
+
+/// The conditions of mappings, read once each.
+struct EventConditions {
+    private var conditions: [String: EventCondition?] = [:]
+    /// Enough for any installation; texts that nobody uses any more do not pile up.
+    private static let kept = 1000
+
+    mutating func holds(_ mapping: SourceMapping, of call: Call, message: JSONObject) -> Bool {
+        guard let text = mapping.condition else { return true }
+        let condition: EventCondition?
+        if let known = conditions[text] {
+            condition = known
+        } else {
+            if conditions.count >= Self.kept { conditions.removeAll() }
+            // It was checked when it was stored; one that can't be read any more holds of nothing.
+            condition = (try? Condition.ofOneEvent(text)).map(EventCondition.init)
+            conditions[text] = .some(condition)
+        }
+        return condition?.holds(of: call, message: message) ?? false
     }
 }
 
@@ -157,7 +188,7 @@ public enum SourceCall {
     ) -> Emission {
         var payload = payload
         payload["mapping"] = .object(mapping.options)
-        let id = isFirst ? call.messageID : "\(call.messageID)/\(mapping.preset)"
+        let id = isFirst ? call.messageID : "\(call.messageID)/\(mapping.id)"
         return Emission(
             destinationID: destinationID, computationID: call.sourceID, computationKey: "", profile: profile,
             kind: Emission.Kind(call.kind), messageID: id, timestamp: call.timestamp,

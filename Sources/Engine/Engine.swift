@@ -54,6 +54,7 @@ public final class Engine {
     var suppressed: Set<String> = []
     var deleted = DeletedProfiles()
     public internal(set) var sources: [String: Source] = [:]
+    var eventConditions = EventConditions()
     public internal(set) var destinations: [String: Destination] = [:]
 
     /// Offset of the next record to apply.

@@ -35,8 +35,8 @@ public struct StandingValue: Sendable {
     public var since: Instant
     /// The identify calls that say it, one per set of ids.
     public var emissions: [Emission]
-    /// The value is of accounts and the person belongs to several: what the destination holds is what changed last, so
-    /// there is nothing that it should hold.
+    /// The value is of accounts, and the person belongs to several that differ: what the destination holds is what changed
+    /// last, so there is nothing that it should hold.
     public var isAmbiguous = false
 }
 
@@ -79,7 +79,7 @@ extension Engine {
     }
 
     /// What a destination should hold of the users among some profiles, for every audience and trait that is connected
-    /// with identify; of those of accounts, what holds for the one account of a person.
+    /// with identify; of those of accounts, what the accounts of a person agree on.
     ///
     /// - Parameters:
     ///   - includingNobody: Also values of people who never held one.
@@ -107,17 +107,20 @@ extension Engine {
                 if definition.level == .accounts {
                     let accounts = identity.accounts(of: profile)
                     guard let account = accounts.first else { continue }
-                    guard accounts.count == 1 else {
-                        guard includingNobody || accounts.contains(where: { computation.states[$0] != nil }) else {
-                            continue
-                        }
+                    // Accounts that never held a value were never told of. Those that agree leave no doubt.
+                    let holders = accounts.filter { computation.states[$0] != nil }
+                    guard Set(holders.compactMap { computation.states[$0]?.value }).count <= 1 else {
                         standing.append(
                             StandingValue(
                                 profile: profile, computationID: definition.id, kind: definition.kind, value: .null,
                                 since: .distantPast, emissions: [], isAmbiguous: true))
                         continue
                     }
-                    holder = account
+                    holder =
+                        holders.max {
+                            computation.states[$0]?.since ?? .distantPast
+                                < computation.states[$1]?.since ?? .distantPast
+                        } ?? account
                 }
                 let state = computation.states[holder]
                 guard state != nil || includingNobody else { continue }

@@ -66,17 +66,19 @@ struct Compiler {
             return (isNegated ? .not(plan) : plan, false)
         }
         let (scalar, isTimeless) = scalar(left, frame)
-        if let test = predicate(comparator) {
+        if let test = Self.predicate(comparator) {
             let predicate = Predicate(test, history.store)
             return (.test(scalar, predicate), isTimeless && !predicate.dependsOnNow)
         }
-        guard let (relation, right) = relation(comparator) else { preconditionFailure("comparator without a plan") }
+        guard let (relation, right) = Self.relation(comparator) else {
+            preconditionFailure("comparator without a plan")
+        }
         let other = self.scalar(right, frame)
         return (.relation(scalar, relation, other.plan), isTimeless && other.isTimeless)
     }
 
     /// The comparator as a predicate; `nil` where the right side is no literal.
-    private func predicate(_ comparator: Comparator) -> Predicate.Test? {
+    static func predicate(_ comparator: Comparator) -> Predicate.Test? {
         func texts(_ literals: [Literal]) -> [[UInt8]] { literals.map { Array((Atom($0).text ?? "").utf8) } }
         func date(_ literal: Literal) -> Int64? { Atom(literal).instant }
         switch comparator {
@@ -104,7 +106,8 @@ struct Compiler {
         }
     }
 
-    private func relation(_ comparator: Comparator) -> (Relation, Scalar)? {
+    /// The comparator with a right side that may be any value.
+    static func relation(_ comparator: Comparator) -> (Relation, Scalar)? {
         switch comparator {
         case .equals(let right): (.equals, right)
         case .differs(let right): (.differs, right)

@@ -113,14 +113,7 @@ struct Evaluator {
         let (right, rightChange) = scalar(rightPlan, frame, scope)
         let store = store
         let holds = left.contains(store) { left in
-            right.contains(store) { right in
-                switch relation {
-                case .equals: Operand.equal(left, right, store)
-                case .differs: !left.isNull && !right.isNull && !Operand.equal(left, right, store)
-                case .ordering(let ordering):
-                    ordering.accepts(Comparison.order(left.atom(store), right.atom(store)))
-                }
-            }
+            right.contains(store) { right in relation.holds(left, right, store) }
         }
         return (holds, min(leftChange, rightChange))
     }

@@ -31,6 +31,14 @@ package enum Relation {
     case equals
     case differs
     case ordering(Ordering)
+
+    func holds(_ left: Operand, _ right: Operand, _ store: ValueStore) -> Bool {
+        switch self {
+        case .equals: Operand.equal(left, right, store)
+        case .differs: !left.isNull && !right.isNull && !Operand.equal(left, right, store)
+        case .ordering(let ordering): ordering.accepts(Comparison.order(left.atom(store), right.atom(store)))
+        }
+    }
 }
 
 package indirect enum ScalarPlan {

@@ -49,6 +49,17 @@ extension Definition {
     }
 }
 
+extension Condition {
+    /// Reads a condition over one event by itself, as it would stand in `where(…)`: its properties and context, without
+    /// the profile and without other events. Throws every error that could be told apart.
+    public static func ofOneEvent(_ text: String, limits: QueryLimits = .standard) throws(QueryErrors) -> Condition {
+        let parsed = try ParsedQuery(text, kind: .audience, limits: limits)
+        if let errors = QueryErrors(parsed.checkOfOneEvent()) { throw errors }
+        guard case .audience(let condition) = parsed.definition else { preconditionFailure("a value is no condition") }
+        return condition
+    }
+}
+
 /// A definition together with the text it was read from, so that whatever is said about it can point at a place.
 public struct ParsedQuery: Sendable {
     public let definition: Definition

@@ -39,6 +39,16 @@ struct TreeWalk {
         }
     }
 
+    /// Walks over a condition as it would stand in a stream's `where`.
+    static func walk(
+        _ condition: Condition, inside stream: EventStream, _ visit: (_ index: Int, Node, Scope) -> Void
+    ) {
+        withoutActuallyEscaping(visit) { visit in
+            var walk = TreeWalk(visit: visit)
+            walk.walk(condition, Scope(streams: [stream]))
+        }
+    }
+
     private mutating func meet(_ node: Node, _ scope: Scope) {
         visit(count, node, scope)
         count += 1

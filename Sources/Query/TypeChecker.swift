@@ -12,6 +12,17 @@ extension ParsedQuery {
         return checker.diagnostics.errors
     }
 
+    /// What is wrong with the definition as a condition over one event by itself (`Condition.ofOneEvent`).
+    func checkOfOneEvent() -> [QueryError] {
+        guard case .audience(let condition) = definition else { preconditionFailure("a value is no condition") }
+        var checker = TypeChecker(query: self, level: .users)
+        TreeWalk.walk(condition, inside: EventStream(event: "Event")) {
+            checker.checkStandsAlone($1, at: $0)
+            checker.check($1, at: $0, $2)
+        }
+        return checker.diagnostics.errors
+    }
+
     /// The place of a node of `TreeWalk`.
     func place(_ index: Int) -> Range<Int> { spans.indices.contains(index) ? spans[index] : 0..<0 }
 
@@ -50,6 +61,18 @@ private struct TypeChecker {
         case .literal: report(0, "a computed trait is computed from events, not a constant", "write event('…').count()")
         case .trait: report(0, "a computed trait can't be a function of other traits", "write event('…').count()")
         case .property, .parentProperty, .context: break  // Already refused: there is no occurrence to read them from.
+        }
+    }
+
+    /// Nothing is known of the person here, nor of other events.
+    mutating func checkStandsAlone(_ node: TreeWalk.Node, at index: Int) {
+        let advice = "write property('…') or context('…')"
+        switch node {
+        case .scalar(.trait):
+            report(index, "only the event itself is looked at here: trait(…) is of the profile", advice)
+        case .scalar(.reduction):
+            report(index, "only the event itself is looked at here: event(…) tells of others", advice)
+        default: break
         }
     }
 

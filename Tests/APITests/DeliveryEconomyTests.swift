@@ -15,7 +15,7 @@ import Testing
 // sandbox in this process.
 
 /// An installation whose delivery works, and a sandbox on a port of its own.
-private struct Loop: Sendable {
+struct Loop: Sendable {
     let installation: Installation
     let sandbox: BrazeSandboxServer
     let client: Client

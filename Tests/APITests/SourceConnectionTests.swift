@@ -71,6 +71,92 @@ import Testing
         }
     }
 
+    @Test("1: triggers: any number, each with events and a condition; what is wrong is named; the tester says why not")
+    func triggers() async throws {
+        let installation = try Installation()
+        try await installation.test { (client) async throws in
+            let (source, destination) = (try await self.source(client), try await client.destination())
+            let path = "/sources/\(source)/destination-connections"
+            let catalog = try await client.get("/destinations/catalog").data["catalog"]?[0]
+            #expect(catalog?["triggers"]?.array?.map { $0["name"] } == ["trigger_campaign", "trigger_canvas"])
+            #expect(catalog?["triggers"]?[0]?["settings"]?[0]?["isRequired"] == true)
+            let thanks: JSONValue = [
+                "kind": "trigger_campaign", "name": "Thanks", "events": ["Order Completed"],
+                "condition": "property('total')>=100 and property('country') == 'DE'", "campaignId": "c1",
+                "properties": ["sum": "$.properties.total"],
+            ]
+            let journey: JSONValue = ["kind": "trigger_canvas", "canvasId": "v1", "to": "broadcast"]
+            let made = try await client.post(
+                path, ["destinationId": .string(destination), "triggers": [thanks, journey]])
+            let triggers = try #require(made.data["connection"]?["triggers"]?.array, "\(made.text)")
+            #expect(triggers.count == 2)
+            #expect(triggers[0]["condition"] == "property('total') >= 100 AND property('country') = 'DE'")
+            #expect(triggers[0]["properties"] == ["sum": "$.properties.total"])
+            #expect(triggers[1]["events"] == [])
+            #expect(triggers[0]["id"] != triggers[1]["id"])
+            // What is not named stays, here all triggers; a given id keeps a trigger what it was.
+            let kept = try await client.patch("\(path)/\(destination)", ["enabled": true])
+            #expect(kept.data["connection"]?["triggers"] == .array(triggers))
+            let again = try await client.patch("\(path)/\(destination)", ["triggers": .array([triggers[0]])])
+            #expect(again.data["connection"]?["triggers"] == .array([triggers[0]]), "\(again.text)")
+
+            func test(_ event: JSONValue) async throws -> JSONValue {
+                let answer = try await client.post(
+                    "/destinations/\(destination)/test-event", ["event": event, "sourceId": .string(source)])
+                return try #require(answer.data["test"], "\(answer.text)")
+            }
+            let order: JSONObject = ["type": "track", "userId": "u1", "event": "Order Completed"]
+            func with(_ properties: JSONValue) -> JSONValue {
+                .object(JSONObject(order.members + [(key: "properties", value: properties)]))
+            }
+            let fired = try await test(with(["total": 120, "country": "DE"]))
+            let result = try #require(fired["results"]?.array?.last)
+            #expect(result["mapping"]?["preset"] == "Thanks")
+            #expect(result["request"]?["endpoint"]?.string?.hasSuffix("/campaigns/trigger/send") == true)
+            #expect(
+                result["request"]?["body"] == [
+                    "campaign_id": "c1", "trigger_properties": ["sum": 120], "recipients": [["external_user_id": "u1"]],
+                ])
+            func notes(_ test: JSONValue) -> String { test["notes"]?.array?.compactMap(\.string).joined() ?? "" }
+            #expect(!notes(fired).contains("does not fire"))
+            #expect(
+                notes(try await test(with(["total": 99, "country": "DE"]))).contains("its condition does not hold"))
+            let other = try await test(["type": "track", "userId": "u1", "event": "Viewed"])
+            #expect(notes(other).contains("The trigger 'Thanks' does not fire: it waits for 'Order Completed'"))
+
+            let wrong: [(JSONValue, String)] = [
+                (["kind": "trigger_campaign"], "triggers[0].campaignId"), (["kind": "nope"], "triggers[0].kind"),
+                (["campaignId": "c1"], "triggers[0].kind"),
+                (["kind": "trigger_campaign", "campaignId": "c1", "x": 1], "triggers[0].x"),
+                (["kind": "trigger_campaign", "campaignId": "c1", "to": "all"], "triggers[0].to"),
+                (["kind": "trigger_campaign", "campaignId": "c1", "audience": "x"], "triggers[0].audience"),
+                (
+                    ["kind": "trigger_campaign", "campaignId": "c1", "condition": "trait('x') = 1"],
+                    "triggers[0].condition"
+                ),
+                (
+                    ["kind": "trigger_campaign", "campaignId": "c1", "condition": "event('A').count() >= 1"],
+                    "triggers[0].condition"
+                ),
+                (["kind": "trigger_campaign", "campaignId": "c1", "condition": "total > 5"], "triggers[0].condition"),
+                (["kind": "trigger_campaign", "campaignId": "c1", "events": [""]], "triggers[0].events[0]"),
+            ]
+            for (trigger, field) in wrong {
+                let answer = try await client.patch("\(path)/\(destination)", ["triggers": [trigger]])
+                #expect(answer.error["field"] == .string(field), "\(answer.text)")
+            }
+            let same = try await client.patch(
+                "\(path)/\(destination)", ["triggers": .array([triggers[0], triggers[0]])])
+            #expect(same.error["field"] == "triggers[1].id")
+            let webhook = try await client.post(
+                "/destinations",
+                ["kind": "webhook", "settings": ["url": "https://example.org/in", "secret": "0123456789abcdef"]])
+            let id = webhook.data["destination"]?["id"] ?? .null
+            let none = try await client.post(path, ["destinationId": id, "triggers": [thanks]])
+            #expect(none.error["field"] == "triggers[0].kind", "\(none.text)")
+        }
+    }
+
     @Test("2: calls that arrive are put into the outbox of a connected destination, each once")
     func outbox() async throws {
         let installation = try Installation()

@@ -151,7 +151,7 @@ import Testing
             let rows = try desk.store.attemptEmissions(limit: 10)
             #expect(rows.map(\.outcome) == [.delivered, .unknown])
             #expect(Set(rows.map(\.messageID)).count == 1)
-            #expect(rows[0].detail.contains("may be counted twice"))
+            #expect(rows[0].detail.contains("may have taken effect twice"))
         }
     }
 

@@ -83,6 +83,74 @@ import Testing
         #expect(test.api("GET", "/sends", nil).json["sends"]?[0]?["count"] == 2)
     }
 
+    @Test("84: a trigger call that is wrong is refused with the place, and leaves no record")
+    func triggerChecks() throws {
+        let test = try TestSandbox()
+        test.track(attributes: [["external_id": "u1", "x": true, "email": "ann@example.com"]])
+        try test.segment("sx", [filter("x", "is_true")])
+        let id = try #require(test.api("POST", "/campaigns", ["name": "m", "segments": ["sx"]]).json["id"])
+        let user: JSONValue = ["external_user_id": "u1"]
+        let wrong: [(JSONObject, String)] = [
+            (["recipients": "u1"], "'recipients' must be an array"), (["recipients": ["u1"]], "array of objects"),
+            (["recipients": [[:]]], "'recipients[0]' needs an 'external_user_id'"),
+            (["recipients": [user, ["external_user_id": ""]]], "'recipients[1]' needs"),
+            (["recipients": [["external_user_id": "u1", "email": "a@b.c"]]], "more than one identifier"),
+            (["recipients": [["user_alias": ["alias_name": "a"]]]], "'alias_label'"),
+            (["recipients": [["email": "ann@example.com"]]], "needs a 'prioritization'"),
+            (["recipients": [["email": "ann@example.com", "prioritization": ["newest"]]]], "unknown value"),
+            (["recipients": [["external_user_id": "u1", "send_to_existing_only": "no"]]], "must be a boolean"),
+            (["recipients": [["external_user_id": "u1", "attributes": 1]]], "attributes' must be an object"),
+            (
+                ["recipients": [["external_user_id": "u1", "trigger_properties": 1]]],
+                "recipients[0].trigger_properties"
+            ),
+            (["recipients": [user], "broadcast": true], "must not be true"),
+            (["recipients": [user], "broadcast": "true"], "must be a boolean"),
+            (["recipients": [user], "trigger_properties": [1]], "'trigger_properties' must be an object"),
+            (["recipients": [user], "send_id": 5], "'send_id'"),
+            (["recipients": [user], "audience": "x"], "'audience'"),
+            (["recipients": [user], "attachments": [["file_name": "a"]]], "a 'url'"),
+            (
+                ["recipients": [user], "trigger_properties": ["x": .string(String(repeating: "x", count: 52_000))]],
+                "50 KB"
+            ),
+        ]
+        for (body, words) in wrong {
+            let answer = test.post(
+                "/campaigns/trigger/send", .object(JSONObject(body.members + [(key: "campaign_id", value: id)])))
+            #expect(answer.status == 400)
+            #expect(answer.message?.contains(words) == true, "\(answer.message ?? "taken"), not \(words)")
+        }
+        #expect(test.api("GET", "/sends", nil).json["sends"] == [])
+    }
+
+    @Test("84: the campaign's page has what an API trigger gave it to say, and who got it")
+    func triggerRecord() throws {
+        let test = try TestSandbox()
+        test.track(attributes: [
+            ["external_id": "u1", "x": true, "email": "ann@example.com"], ["external_id": "u2", "x": false],
+        ])
+        try test.segment("sx", [filter("x", "is_true")])
+        let id = try #require(test.api("POST", "/campaigns", ["name": "m", "segments": ["sx"]]).json["id"])
+        let answer = test.post(
+            "/campaigns/trigger/send",
+            [
+                "campaign_id": id, "send_id": "s1", "trigger_properties": ["total": 12],
+                "attachments": [["file_name": "a.pdf", "url": "https://example.org/a.pdf"]],
+                "recipients": [
+                    ["email": "ann@example.com", "prioritization": ["identified", "most_recently_updated"]],
+                    ["external_user_id": "u2"],
+                ],
+            ])
+        #expect(answer.status == 201)
+        #expect(answer.json["notice"]?.string?.hasPrefix("1 of the recipients") == true)
+        let send = test.api("GET", "/sends", nil, query: "message=\(id.string ?? "")").json["sends"]?[0]
+        #expect(send?["recipients"] == ["u1"])
+        #expect(send?["send_id"] == "s1")
+        #expect(send?["properties"] == ["total": 12])
+        #expect(send?["source"] == "api")
+    }
+
     @Test("67: search by external id, Braze ID, email, phone and label:name")
     func search() throws {
         let test = try TestSandbox()

@@ -327,7 +327,7 @@ import Testing
         script.finish(script.after(50)[0], .failed(.connectionLost))
         script.succeed(script.later()[0])
         #expect(script.settled == [1: .delivered])
-        #expect(script.details[1]?.contains("may be counted twice") == true)
+        #expect(script.details[1]?.contains("may have taken effect twice") == true)
     }
 
     @Test func aFailureBeforeSendingIsNoUnknownOutcome() {

@@ -26,7 +26,7 @@ import Testing
         #expect(script.queue.uncertain.isEmpty)
         #expect(script.possibleDuplicates == 2)
         #expect(script.unknownOutcomes == 1)
-        #expect(script.details[1]?.hasSuffix("counted 3 times") == true)
+        #expect(script.details[1]?.hasSuffix("taken effect 3 times") == true)
     }
 
     @Test("what certainly did not arrive is no duplicate") func certain() {
@@ -46,7 +46,7 @@ import Testing
         script.track(7)
         script.succeed(script.after(50)[0])
         #expect(script.possibleDuplicates == 1)
-        #expect(script.details[7]?.contains("counted twice") == true)
+        #expect(script.details[7]?.contains("taken effect twice") == true)
     }
 
     @Test("attributes are harmless: repeating them is no duplicate") func attributes() {

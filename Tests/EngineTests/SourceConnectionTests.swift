@@ -131,6 +131,62 @@ import Testing
         #expect(installation.engine.sources["src"]?.connections == [])
     }
 
+    /// What triggers decide of a call must be what an audience decides of the same event once it is history.
+    @Test("5: a condition takes the calls that the same where(…) counts, and each mapping has an id of its own")
+    func conditions() async throws {
+        let conditions = [
+            "property('total') >= 100", "property('total') > 100 AND NOT property('country') = 'DE'",
+            "property('country').one_of('DE', 'AT')", "property('country') != 'DE'", "property('items.$.sku') = 'b'",
+            "property('coupon').exists() OR property('total') = '100'", "property('coupon').absent()",
+            "context('page.url').contains('/shop')", "property('a') = property('b')",
+            "property('a') < property('total')",
+            "property('when').within_last(7 days)", "property('when').before_date(2026-03-01)",
+            "context('type') = 'track'", "property('flag') = 'true'", "property('items.$.price') > 5",
+        ]
+        let bodies: [JSONObject] = [
+            ["properties": ["total": 100, "country": "DE"]], ["properties": ["total": "250.5", "country": "FR"]],
+            ["properties": ["total": 99, "coupon": "x", "a": 1, "b": 1], "context": ["page": ["url": "/shop/1"]]],
+            ["properties": ["items": [["sku": "a", "price": 3], ["sku": "b", "price": 9]], "flag": true]],
+            ["properties": ["when": "2026-02-27T00:00:00Z", "a": "x", "b": "x", "country": nil]],
+            ["properties": ["items": [], "when": "2020-01-01T00:00:00Z", "total": nil, "flag": "true"]], [:],
+        ]
+        let installation = try TestInstallation()
+        let mappings = conditions.enumerated().map { index, condition in
+            SourceMapping(
+                preset: "trigger", id: "t\(index)", calls: [.track], events: ["Ordered"], condition: condition)
+        }
+        try await installation.apply([
+            Self.source(at: start), installation.destination(at: start), Self.connect(mappings, at: start),
+        ])
+        for (index, condition) in conditions.enumerated() {
+            try await installation.apply([
+                installation.create(
+                    .audience, key: "a\(index)", "event('Ordered').where(\(condition)).count() >= 1", at: start)
+            ])
+        }
+        for (number, body) in bodies.enumerated() {
+            try await installation.apply([
+                installation.call(
+                    .track, "Ordered", user: "u\(number)", at: start + hour, id: "m\(number)", body: body)
+            ])
+        }
+        let rows = try installation.store.pending(destinationID: "dst", limit: 1000).map(\.emission)
+        #expect(Set(rows.map(\.messageID)).count == rows.count)
+        var fired = Set(rows.map(\.messageID))
+        var mismatches: [String] = []
+        for number in bodies.indices {
+            var isFirst = true
+            for index in conditions.indices where installation.isMember("a\(index)", user: "u\(number)") {
+                let id = isFirst ? "m\(number)" : "m\(number)/t\(index)"
+                if fired.remove(id) == nil { mismatches.append("\(conditions[index]) of \(bodies[number])") }
+                isFirst = false
+            }
+        }
+        #expect(mismatches.isEmpty)
+        #expect(fired.isEmpty, "fired without the audience: \(fired.sorted())")
+        #expect(rows.count >= 15)
+    }
+
     // MARK: Connections of audiences and traits
 
     private func connected(

@@ -56,9 +56,9 @@ function editor(main, id, word) {
       }
       if (id) {
         const sends = (await get("/sends", { message: id })).sends;
-        replace(records, sends.length === 0 ? empty("No dry runs yet", "A dry run evaluates the audience as a send would and keeps the list.")
+        replace(records, sends.length === 0 ? empty("No dry runs yet", "A dry run evaluates the audience as a send would and keeps the list. So does a call of the trigger endpoint with this " + word.one + "’s ID.")
           : table(["When", { title: "Recipients", numeric: true }, "Who", "By"], sends.map((send) => h("tr", null, h("td", null, time(send.at)), h("td", { class: "num" }, number(send.count)),
-            h("td", { class: "wide" }, who(send), send.notice && h("div", { class: "note" }, send.notice)),
+            h("td", { class: "wide" }, who(send), send.notice && h("div", { class: "note" }, send.notice), said(send)),
             h("td", { class: "tight" }, send.source === "api" ? "API trigger" : "This page")))));
       }
     }
@@ -69,6 +69,12 @@ function editor(main, id, word) {
       return h("details", { open: opened.has(send.at), ontoggle: (event) => { if (event.target.open) opened.add(send.at); else opened.delete(send.at); } },
         h("summary", null, send.recipients.slice(0, 10).join(", ") + " and " + number(send.count - 10) + " more"),
         send.recipients.slice(10).join(", ") + (rest > 0 ? " and " + number(rest) + " more, counted only" : ""));
+    }
+    /** What an API trigger gave the message to say. */
+    function said(send) {
+      const parts = [send.send_id && "send_id " + send.send_id, send.properties && JSON.stringify(send.properties)].filter(Boolean);
+      return parts.length > 0 && h("details", { open: opened.has(send.id), ontoggle: (event) => { if (event.target.open) opened.add(send.id); else opened.delete(send.id); } },
+        h("summary", null, "What it could say"), h("code", null, parts.join(" · ")));
     }
     const opened = new Set();
     const changed = () => { panel.reset(); clearTimeout(timer); timer = setTimeout(preview, 250); };
@@ -102,7 +108,7 @@ function editor(main, id, word) {
         h("div", null, card(null, field("Name", name)),
           card(word.step, h("p", { class: "sub" }, "Users must be in all chosen segments and match the further filters."), h("h3", null, "Segments"), chosen,
             h("h3", null, "Further filters"), builder(message.filters, catalogue, changed, { optional: true, apps: false })),
-          id && card("Dry runs", records)),
+          id && card("Dry runs and API triggers", records)),
         h("div", null, panel.root)));
     watch = live(panel.root, preview, 5000);
   })();

@@ -24,6 +24,9 @@ struct Send: Sendable {
     /// `page` or `api`.
     let source: String
     let notice: String?
+    /// What the call gave the message to say, and how it named the send.
+    let sendID: String?
+    let properties: JSONValue?
 
     static let kept = 200
     static let listed = 1000
@@ -32,14 +35,16 @@ struct Send: Sendable {
         [
             "id": .string(id), "at": .number(Int(at)), "kind": .string(kind.rawValue), "message_id": .string(messageID),
             "count": .number(count), "recipients": .array(recipients.map { .string($0) }), "source": .string(source),
-            "notice": .string(orNull: notice),
+            "notice": .string(orNull: notice), "send_id": .string(orNull: sendID), "properties": properties ?? .null,
         ]
     }
 
     init(
         id: String, at: EpochMilliseconds, kind: Message.Kind, messageID: String, count: Int, recipients: [String],
-        source: String, notice: String? = nil
+        source: String, notice: String? = nil, sendID: String? = nil, properties: JSONValue? = nil
     ) {
+        self.sendID = sendID
+        self.properties = properties
         self.id = id
         self.at = at
         self.kind = kind
@@ -60,6 +65,7 @@ struct Send: Sendable {
             id: id, at: EpochMilliseconds(at), kind: kind, messageID: message, count: count,
             recipients: (json["recipients"]?.array ?? []).compactMap(\.string),
             source: json["source"]?.string ?? "page",
-            notice: json["notice"]?.string)
+            notice: json["notice"]?.string, sendID: json["send_id"]?.string,
+            properties: json["properties"].flatMap { $0.isNull ? nil : $0 })
     }
 }

@@ -14,6 +14,7 @@ extension Sandbox {
         guard let id = call.body["\(kind.rawValue)_id"]?.string, !id.isEmpty else {
             throw CallError(400, "Invalid \(label) ID")
         }
+        try TriggerChecks(kind: kind, body: call.body).run()
         let recipients = call.body["recipients"]?.array ?? []
         let isBroadcast = call.body["broadcast"]?.bool == true
         guard recipients.count <= Sandbox.recipientsPerCall else {
@@ -23,9 +24,6 @@ extension Sandbox {
         guard recipients.isEmpty || !isBroadcast else {
             throw CallError(400, "'broadcast' must not be true when 'recipients' are given")
         }
-        let context =
-            call.body["context"] ?? call.body["canvas_entry_properties"] ?? call.body["trigger_properties"] ?? .null
-        guard context.utf8.count <= 50 << 10 else { throw CallError(400, "The context may have at most 50 KB") }
         let written = try attributes(of: recipients, call)
         let (message, workspace, audience, named) = try workspace(call) { state, index throws(CallError) in
             guard let message = state.workspaces[index].message(kind, id) else {
@@ -85,8 +83,8 @@ extension Sandbox {
                 let send = Send(
                     id: id, at: state.now, kind: message.kind, messageID: message.id, count: result.count,
                     recipients: result.listed.compactMap { workspace.profile($0) }.map { workspace.label($0) },
-                    source: "api",
-                    notice: notice)
+                    source: "api", notice: notice, sendID: call.body["send_id"]?.string,
+                    properties: TriggerChecks.properties(of: message.kind, in: call.body))
                 try accept(
                     Operation(
                         workspace: call.workspace, at: state.now, due: state.now, change: .setting(.send, send.json)),
@@ -105,7 +103,6 @@ extension Sandbox {
     private func attributes(of recipients: [JSONValue], _ call: Call) throws(CallError) -> TrackBatch? {
         var objects: [JSONValue] = []
         for recipient in recipients {
-            guard recipient.object != nil else { throw CallError(400, "'recipients' must be an array of objects") }
             guard var object = recipient["attributes"]?.object else { continue }
             if let id = recipient["external_user_id"] { object["external_id"] = id }
             if let alias = recipient["user_alias"] { object["user_alias"] = alias }
