@@ -62,9 +62,9 @@ struct AccountMapping {
             case "none"?: .aliasesNotToMerge
             default: .aliasesToIdentify
             }
-        return Self.occurrence(
-            array, object, person: "external_id:\(id)",
-            follows: [BrazeIdentity.Primary.alias(name: name, label: label).person])
+        // The alias stays, and leads to the user from then on.
+        let visitor = BrazeIdentity.Primary.alias(name: name, label: label).person
+        return Self.occurrence(array, object, person: "external_id:\(id)", follows: [visitor], joins: [visitor])
     }
 
     /// `/users/merge`: two users that are known by ids become one.
@@ -126,10 +126,11 @@ struct AccountMapping {
     }
 
     private static func occurrence(
-        _ array: BrazeArray, _ object: JSONValue, person: String, follows: [String] = []
+        _ array: BrazeArray, _ object: JSONValue, person: String, follows: [String] = [], joins: [String] = []
     ) -> Mapping {
         .occurrence(
             person: person,
-            Occurrence(objects: [OutgoingObject(array: array.rawValue, json: object.utf8)], follows: follows))
+            Occurrence(
+                objects: [OutgoingObject(array: array.rawValue, json: object.utf8)], follows: follows, joins: joins))
     }
 }

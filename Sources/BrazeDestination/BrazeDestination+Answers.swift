@@ -112,6 +112,7 @@ struct BrazeAnswer {
     /// Errors by the place of their object in the request, the first of each, and those that name none. `index` counts in
     /// its array as it was sent; an answer may leave `input_array` out where one array was sent.
     func errors(among objects: [OutgoingObject]) -> (placed: [Int: String], unplaced: [String]) {
+        guard let errors = body?["errors"]?.array, !errors.isEmpty else { return ([:], []) }
         var places: [String: [Int]] = [:]
         for (place, object) in objects.enumerated() {
             let array = BrazeArray(rawValue: object.array)?.member ?? object.array
@@ -119,7 +120,7 @@ struct BrazeAnswer {
         }
         var placed: [Int: String] = [:]
         var unplaced: [String] = []
-        for error in body?["errors"]?.array ?? [] {
+        for error in errors {
             let words = error["type"]?.string ?? error.string ?? error.description
             let array = error["input_array"]?.string ?? (places.count == 1 ? places.keys.first : nil)
             if let array, let index = error["index"]?.integer, let inArray = places[array],

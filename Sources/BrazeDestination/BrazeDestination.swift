@@ -46,7 +46,7 @@ public struct BrazeDestination: DestinationAdapter {
         do {
             var options = try MappingOptions(call)
             options.isOfComputation =
-                emission.origin != .source && call.at("context.personas.computation_key")?.string != nil
+                emission.origin != .source && call["context"]?["personas"]?["computation_key"]?.string != nil
             return try map(call, emission.kind, options)
         } catch {
             return .refused(reason: error.description)

@@ -128,16 +128,21 @@ extension JSONValue {
         paths.lazy.compactMap { at($0) }.first { !$0.isNull }
     }
 
+    /// One step of a path: null leads to null.
+    func step(_ key: String) -> JSONValue? { isNull ? .null : self[key] }
+
     /// The identifier fields that all actions resolve alike.
     func identifierFields(_ settings: BrazeSettings) -> JSONObject {
         var fields = JSONObject()
-        fields["external_id"] = at("userId")
-        fields["braze_id"] =
-            first(
-                of: "properties.braze_id", "integrations.Braze.braze_id", "context.integrations.Braze.braze_id")
-            ?? at("context.externalIds")?.array?.first { $0["type"] == "braze_id" }?["id"]
+        fields["external_id"] = self["userId"]
+        let context = self["context"]
+        let brazeID = [
+            self["properties"]?["braze_id"], self["integrations"]?["Braze"]?["braze_id"],
+            context?["integrations"]?["Braze"]?["braze_id"],
+        ].lazy.compactMap(\.self).first { !$0.isNull }
+        fields["braze_id"] = brazeID ?? context?["externalIds"]?.array?.first { $0["type"] == "braze_id" }?["id"]
         // Ids that stand for an e-mail address (engage §7.4) name nobody anonymous.
-        if let label = settings.anonymousAliasLabel, let id = at("anonymousId")?.string, !id.hasPrefix("eml_") {
+        if let label = settings.anonymousAliasLabel, let id = self["anonymousId"]?.string, !id.hasPrefix("eml_") {
             fields["user_alias"] = ["alias_name": .string(id), "alias_label": .string(label)]
         }
         return fields

@@ -58,7 +58,9 @@ struct MappingOptions {
                 fields[field] = value
             }
         }
-        for (field, value) in fields.members where value == "" { fields[field] = nil }
+        for (field, value) in fields.members {
+            if case .string(let text) = value, text.isEmpty { fields[field] = nil }
+        }
     }
 
     /// A product's own fields, looked up in the product: `product_id` ← `$.sku`.

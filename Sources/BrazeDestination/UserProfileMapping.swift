@@ -14,7 +14,7 @@ struct UserProfileMapping {
         var identity = try BrazeIdentity(fields: fields)
         var notes: [String] = []
         if options.isOfComputation, let note = identity.leaveOutBadEmail() { notes.append(note) }
-        let ownKey = options.keyName ?? call.at("context.personas.computation_key")?.string
+        let ownKey = options.keyName ?? call["context"]?["personas"]?["computation_key"]?.string
         let values = try values(&fields, of: ownKey, &notes)
         if let key = ownKey, call["traits"]?[key] != nil,
             values[key] == nil, Self.isReserved(key)
@@ -49,21 +49,23 @@ struct UserProfileMapping {
     /// The default mapping: which path fills which field.
     func resolve(_ call: JSONValue) -> JSONObject {
         var fields = call.identifierFields(settings)
-        fields["email"] = call.at("traits.email")
-        fields["country"] = call.at("context.location.country")
-        if let location = call.at("context.location") {
+        if let traits = call["traits"] {
+            fields["email"] = traits.step("email")
+            fields["first_name"] = traits.step("firstName")
+            fields["last_name"] = traits.step("lastName")
+            fields["gender"] = traits.step("gender")
+            fields["home_city"] = traits.step("address")?.step("city")
+            fields["image_url"] = traits.step("avatar")
+            fields["phone"] = traits.step("phone")
+            fields["custom_attributes"] = traits
+        }
+        if let location = call["context"]?.step("location") {
+            fields["country"] = location.step("country")
             var coordinates = JSONObject()
             coordinates["latitude"] = location["latitude"]
             coordinates["longitude"] = location["longitude"]
             fields["current_location"] = .object(coordinates)
         }
-        fields["first_name"] = call.at("traits.firstName")
-        fields["last_name"] = call.at("traits.lastName")
-        fields["gender"] = call.at("traits.gender")
-        fields["home_city"] = call.at("traits.address.city")
-        fields["image_url"] = call.at("traits.avatar")
-        fields["phone"] = call.at("traits.phone")
-        fields["custom_attributes"] = call.at("traits")
         return fields
     }
 
@@ -96,15 +98,48 @@ struct UserProfileMapping {
         "push_subscribe", "push_tokens", "time_zone", "twitter",
     ]
 
-    static func isReserved(_ name: String) -> Bool { removedNames.contains(name) || standardNames.contains(name) }
+    private static let reservedNames = removedNames.union(standardNames)
+
+    static func isReserved(_ name: String) -> Bool { reservedNames.contains(name) }
 
     /// These cost nothing at Braze and are set by other ways as well, so they are always sent (§19).
     private static let pinnedNames: Set<String> = [
         "country", "language", "email_subscribe", "push_subscribe", "subscription_groups",
     ]
 
-    /// What fields do with null (§4).
-    private enum NullRule { case kept, removed }
+    /// What a field's value must be.
+    private enum FieldKind {
+        case text, date, day, flag, gender, address, object, location, pushTokens, subscriptionGroups
+    }
+
+    /// The fields, and whether null is kept, which unsets one (§4). Most calls fill a few of them.
+    private static let fieldKinds: [String: (kind: FieldKind, keepsNull: Bool)] = [
+        "country": (.text, true), "current_location": (.location, false), "date_of_first_session": (.date, true),
+        "date_of_last_session": (.date, true), "dob": (.day, true), "email_subscribe": (.text, false),
+        "email_open_tracking_disabled": (.flag, false), "email_click_tracking_disabled": (.flag, false),
+        "facebook": (.object, false), "first_name": (.text, true), "gender": (.gender, true),
+        "home_city": (.text, true), "image_url": (.address, true), "language": (.text, true),
+        "last_name": (.text, false), "marked_email_as_spam_at": (.date, true), "phone": (.text, true),
+        "push_subscribe": (.text, false), "push_tokens": (.pushTokens, false), "time_zone": (.text, false),
+        "twitter": (.object, false), "subscription_groups": (.subscriptionGroups, false),
+    ]
+
+    private static func coerced(
+        _ value: JSONValue, to kind: FieldKind, _ name: String
+    ) throws(MappingError) -> JSONValue? {
+        switch kind {
+        case .text: try Coercion.text(value, field: name).map { .string($0) }
+        case .date: try Coercion.instant(value, field: name).map { .string($0.description) }
+        case .day: try Coercion.instant(value, field: name).map { .string(String($0.description.prefix { $0 != "T" })) }
+        case .flag: try Coercion.boolean(value, field: name).map { .bool($0) }
+        case .gender: try Coercion.text(value, field: name).map { .string(Coercion.gender($0)) }
+        case .address: try Coercion.uri(value, field: name).map { .string($0) }
+        case .object: value.object.map { .object($0) }
+        case .location: try location(value)
+        case .pushTokens: try pushTokens(value)
+        case .subscriptionGroups: try subscriptionGroups(value)
+        }
+    }
 
     // MARK: The object
 
@@ -112,43 +147,14 @@ struct UserProfileMapping {
     static func values(fields: JSONObject) throws(MappingError) -> JSONObject {
         var values = customAttributes(fields["custom_attributes"])
 
-        func put(_ name: String, _ rule: NullRule, _ value: JSONValue?) {
-            if let value { values[name] = value } else if rule == .kept, fields[name] == .null { values[name] = .null }
+        for (name, value) in fields.members {
+            guard let field = fieldKinds[name] else { continue }
+            if let coerced = try coerced(value, to: field.kind, name) {
+                values[name] = coerced
+            } else if field.keepsNull, value.isNull {
+                values[name] = .null
+            }
         }
-        func putText(_ name: String, _ rule: NullRule) throws(MappingError) {
-            put(name, rule, try Coercion.text(fields[name], field: name).map { .string($0) })
-        }
-        func putDate(_ name: String, _ rule: NullRule) throws(MappingError) {
-            put(name, rule, try Coercion.instant(fields[name], field: name).map { .string($0.description) })
-        }
-        func putBool(_ name: String) throws(MappingError) {
-            put(name, .removed, try Coercion.boolean(fields[name], field: name).map { .bool($0) })
-        }
-
-        try putText("country", .kept)
-        put("current_location", .removed, try location(fields["current_location"]))
-        try putDate("date_of_first_session", .kept)
-        try putDate("date_of_last_session", .kept)
-        let birth = try Coercion.instant(fields["dob"], field: "dob")
-        put("dob", .kept, birth.map { .string(String($0.description.prefix { $0 != "T" })) })
-        try putText("email_subscribe", .removed)
-        try putBool("email_open_tracking_disabled")
-        try putBool("email_click_tracking_disabled")
-        put("facebook", .removed, fields["facebook"]?.object.map { .object($0) })
-        try putText("first_name", .kept)
-        let gender = try Coercion.text(fields["gender"], field: "gender")
-        put("gender", .kept, gender.map { .string(Coercion.gender($0)) })
-        try putText("home_city", .kept)
-        put("image_url", .kept, try Coercion.uri(fields["image_url"], field: "image_url").map { .string($0) })
-        try putText("language", .kept)
-        try putText("last_name", .removed)
-        try putDate("marked_email_as_spam_at", .kept)
-        try putText("phone", .kept)
-        try putText("push_subscribe", .removed)
-        put("push_tokens", .removed, try pushTokens(fields["push_tokens"]))
-        try putText("time_zone", .removed)
-        put("twitter", .removed, fields["twitter"]?.object.map { .object($0) })
-        put("subscription_groups", .removed, try subscriptionGroups(fields["subscription_groups"]))
         // The address is an identifier where nothing else is; `mapping` puts a usable one in its place.
         if fields["email"] == .null { values["email"] = .null }
         return values
@@ -156,6 +162,8 @@ struct UserProfileMapping {
 
     private static func customAttributes(_ value: JSONValue?) -> JSONObject {
         guard let object = value?.object else { return [:] }
+        // Mostly there is nothing to leave out.
+        guard object.members.contains(where: { isReserved($0.key) }) else { return object }
         return JSONObject(object.members.filter { !isReserved($0.key) })
     }
 

@@ -137,11 +137,11 @@ extension DeliveryQueue {
         _ object: PlannedObject, of request: PlannedRequest, isCertain: Bool, _ fates: inout [ItemFate],
         _ settlement: inout Settlement
     ) {
+        let place = persons.index(forKey: object.person)
         for (name, value) in object.values.members {
-            let known = Known(value: isCertain ? value : nil, sequence: object.sequences[name] ?? 0)
-            persons[object.person]?.known[name] = known
-            let key = LedgerKey(externalID: object.person, attribute: name)
-            settlement.ledger[key] = .some(isCertain ? known : nil)
+            let known = Known(value: isCertain ? value : nil, sequence: object.sequence(of: name))
+            if let place { persons.values[place].known[name] = known }
+            settlement.note(object.person, name, isCertain ? known : nil)
             if let warning = types.note(name, value) {
                 for item in object.items {
                     let also = request.items[item].note.map { ". \($0)" } ?? ""
@@ -152,6 +152,19 @@ extension DeliveryQueue {
         for name in object.touchedNames {
             for person in [object.person] + object.touchedOthers { forget(name, of: person, sequence: 0, &settlement) }
         }
+        let item = request.items[object.items[0]]
+        for joined in item.joins where joined != object.person {
+            let sequence = item.emission.sequence
+            settlement.note(
+                RunnerMark.successor(of: joined), Known(value: .string(object.person), sequence: sequence))
+            settlement.hasJoined = true
+            // What was redriven meanwhile is read again, as said of the successor.
+            for emission in persons[joined]?.remove(where: { $0.sequence < sequence }) ?? [] {
+                held.remove(emission.sequence)
+                settlement.mustReread = true
+            }
+            refreshEstimate(of: joined)
+        }
     }
 
     /// Notes what the destination bills for an object that it took.
@@ -161,13 +174,18 @@ extension DeliveryQueue {
             settlement.dataPoints[first.emission.computationID, default: 0] += pricing.occurrence(object.outgoing)
             return
         }
+        guard object.items.count > 1 else {
+            let points = object.values.members.reduce(0) { $0 + pricing.value($1.key, $1.value) }
+            settlement.dataPoints[first.emission.computationID, default: 0] += points
+            return
+        }
         var computations: [Int64: String] = [:]
         for place in object.items {
             let emission = request.items[place].emission
             computations[emission.sequence] = emission.computationID
         }
         for (name, value) in object.values.members {
-            let computation = object.sequences[name].flatMap { computations[$0] } ?? first.emission.computationID
+            let computation = computations[object.sequence(of: name)] ?? first.emission.computationID
             settlement.dataPoints[computation, default: 0] += pricing.value(name, value)
         }
     }
@@ -263,7 +281,7 @@ extension DeliveryQueue {
 
     private mutating func forget(_ name: String, of person: String, sequence: Int64, _ settlement: inout Settlement) {
         persons[person]?.known[name] = Known(value: nil, sequence: sequence)
-        settlement.ledger[LedgerKey(externalID: person, attribute: name)] = .some(nil)
+        settlement.note(person, name, nil)
     }
 
     // MARK: Settling
@@ -300,14 +318,13 @@ extension DeliveryQueue {
                 }
             }
         }
-        let persons = request.persons
+        // Each once, in the order of the request: replays must go the same way.
+        var persons: [String] = []
+        for object in request.objects where persons.last != object.person { persons.append(object.person) }
         if let notBefore {
-            delay(persons.sorted(), until: notBefore)
+            delay(persons, until: notBefore)
         } else {
-            for person in persons.sorted() {
-                self.persons[person]?.place = .nowhere
-                place(person, now: now)
-            }
+            for person in persons { free(person, now: now) }
         }
     }
 }

@@ -112,8 +112,9 @@ struct DeliveryQueue: Sendable {
                 // What was acknowledged before is no longer so.
                 for name in update.values.keys { persons[person]?.known[name]?.value = nil }
             }
-            for name in update.values.keys where persons[person]?.known[name] == nil {
-                guard var entry = known[name] else { continue }
+            // Most are new people with nothing known.
+            for (name, entry) in known where persons[person]?.known[name] == nil {
+                var entry = entry
                 if mayBeSent || emission.origin == .repair { entry.value = nil }
                 persons[person, default: PersonQueue()].known[name] = entry
             }
@@ -140,23 +141,39 @@ struct DeliveryQueue: Sendable {
 
     /// Makes a person ready who has something waiting and is nowhere; forgets one who has nothing.
     mutating func place(_ person: String, now: Instant) {
-        guard var queue = persons[person] else { return }
-        if queue.place == .nowhere, !queue.isEmpty {
-            queue.place = .ready
+        guard let index = persons.index(forKey: person) else { return }
+        place(person, at: index, now: now)
+    }
+
+    /// A person's request has ended.
+    mutating func free(_ person: String, now: Instant) {
+        guard let index = persons.index(forKey: person) else { return }
+        persons.values[index].place = .nowhere
+        place(person, at: index, now: now)
+    }
+
+    private mutating func place(_ person: String, at index: Dictionary<String, PersonQueue>.Index, now: Instant) {
+        if persons.values[index].place == .nowhere {
+            guard !persons.values[index].isEmpty else {
+                persons.remove(at: index)
+                return
+            }
+            persons.values[index].place = .ready
             ready.append((person, now))
         }
-        if queue.place == .ready {
-            readyObjects += queue.objectEstimate - queue.countedObjects
-            queue.countedObjects = queue.objectEstimate
-        }
-        persons[person] = queue.place == .nowhere ? nil : queue
+        if persons.values[index].place == .ready { countObjects(at: index) }
+    }
+
+    private mutating func countObjects(at index: Dictionary<String, PersonQueue>.Index) {
+        let estimate = persons.values[index].objectEstimate
+        readyObjects += estimate - persons.values[index].countedObjects
+        persons.values[index].countedObjects = estimate
     }
 
     /// After a change of a queue that stays where it is. Empty queues among the ready are passed over later.
     mutating func refreshEstimate(of person: String) {
-        guard let queue = persons[person], queue.place == .ready else { return }
-        readyObjects += queue.objectEstimate - queue.countedObjects
-        persons[person]?.countedObjects = queue.objectEstimate
+        guard let index = persons.index(forKey: person), persons.values[index].place == .ready else { return }
+        countObjects(at: index)
     }
 
     mutating func delay(_ delayedPersons: [String], until: Instant) {
@@ -238,8 +255,11 @@ struct DeliveryQueue: Sendable {
     /// Fills one request from the ready persons; `nil` if all that they had needs none.
     private mutating func fillRequest(now: Instant) -> PlannedRequest? {
         var builder = RequestBuilder(limits: limits)
-        while !builder.isFull, let person = ready.first?.person, var queue = persons[person] {
+        while !builder.isFull, let person = ready.first?.person, let index = persons.index(forKey: person) {
             let before = builder.items.count
+            // Taken out while it is changed: a copy would copy what waits in it.
+            var queue = PersonQueue()
+            swap(&queue, &persons.values[index])
             let unneeded =
                 mayBlock
                 ? queue.take(person: person, into: &builder, until: mustWait)
@@ -249,13 +269,13 @@ struct DeliveryQueue: Sendable {
                 settlement.add(entry.emission, entry.fate)
             }
             for (name, known) in unneeded.confirmed {
-                settlement.ledger[LedgerKey(externalID: person, attribute: name)] = .some(known)
+                settlement.note(person, name, known)
             }
             let tookPart = builder.items.count > before
             let isBlocked = mayBlock && !tookPart && queue.isBlocked(mustWait)
             guard tookPart || queue.isEmpty || isBlocked else {
                 precondition(!builder.isEmpty, "nothing of a person's queue fits an empty request")
-                persons[person] = queue
+                swap(&queue, &persons.values[index])
                 break
             }
             ready.removeFirst()
@@ -263,7 +283,7 @@ struct DeliveryQueue: Sendable {
             queue.countedObjects = 0
             queue.place = tookPart ? .inFlight : isBlocked ? .blocked : .nowhere
             if isBlocked { blocked.append(person) }
-            persons[person] = tookPart || isBlocked ? queue : nil
+            if tookPart || isBlocked { swap(&queue, &persons.values[index]) } else { persons.remove(at: index) }
         }
         guard !builder.isEmpty else { return nil }
         let taken = bucket.take(now: now)

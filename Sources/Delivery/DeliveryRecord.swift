@@ -6,7 +6,16 @@ import Store
 
 extension Known {
     /// `[value, sequence]`.
-    var stored: JSONValue? { value.map { [$0, .number(Int(sequence))] } }
+    var stored: [UInt8]? {
+        guard let value else { return nil }
+        var writer = JSONWriter(capacity: 32)
+        writer.write(raw: "[" as StaticString)
+        writer.write(value)
+        writer.write(raw: ",")
+        writer.write(raw: String(sequence))
+        writer.write(raw: "]" as StaticString)
+        return writer.bytes
+    }
 
     init?(stored: JSONValue) {
         guard let value = stored[0], let sequence = stored[1]?.integer else { return nil }
@@ -79,7 +88,7 @@ extension Settlement {
         changes.unknownOutcomes = unknownOutcomes
         changes.possibleDuplicates = possibleDuplicates
         changes.dataPoints = dataPoints.filter { $0.value > 0 }
-        for (key, known) in ledger { changes.acknowledgedValues[key] = known.flatMap(\.stored) ?? .null }
+        changes.ledger = ledger.map { LedgerEntry(key: $0.key, json: $0.known?.stored) }
         return changes
     }
 }

@@ -96,9 +96,11 @@ final class DestinationRunner: Sendable {
         /// that wait forgets it.
         var ahead: Task<Page, any Error>?
         /// What was acknowledged since the ledger was asked about the page ahead, or was not written by then.
-        var acknowledged: [LedgerKey: JSONValue] = [:]
+        var acknowledged = RecentAcknowledgements()
         /// Emissions up to here may have been sent by a process that died before it could say so.
         var oldestCertain: Int64 = 0
+        /// Whether persons ever became one with others at this destination.
+        var hasJoined = false
         /// The bodies of requests under way, as recorded.
         var requests: [Int: DestinationRequest] = [:]
         var isProbing = false
@@ -236,6 +238,7 @@ final class DestinationRunner: Sendable {
         }
         guard let found else { return }
         work.oldestCertain = found.oldestCertain
+        work.hasJoined = found.hasJoined
         work.queue.restore(uncertain: found.uncertain)
         work.watch = SpikeWatch(
             settings: destination.spikeGuard, hours: found.hours, countedUpTo: found.countedUpTo, spikes: found.spikes)
@@ -258,14 +261,18 @@ final class DestinationRunner: Sendable {
             return
         }
         work.isOutboxRead = page.isLast
-        work.cursor = page.emissions.last?.emission.sequence ?? work.cursor
+        work.cursor = page.entries.last?.emission.sequence ?? work.cursor
         work.newest = max(work.newest, work.cursor)
         let now = clock.now()
-        await watch(page.emissions.map(\.emission), &work, now: now)
-        for (emission, mapping) in page.emissions where !work.watch.held.contains(emission.computationID) {
+        await watch(page.entries, &work, now: now)
+        for entry in page.entries where !work.watch.held.contains(entry.emission.computationID) {
+            var known = entry.known
+            if case .update(let person, let update) = entry.mapping {
+                work.acknowledged.update(&known, of: person, update.values.members)
+            }
             work.queue.enqueue(
-                emission, mapping, known: page.known(mapping, since: work.acknowledged),
-                mayBeSent: emission.sequence <= work.oldestCertain, now: now)
+                entry.emission, entry.mapping, known: known,
+                mayBeSent: entry.emission.sequence <= work.oldestCertain, now: now)
         }
         if !work.isOutboxRead, work.cursor == work.newest { readAhead(&work) }
     }
@@ -276,31 +283,32 @@ final class DestinationRunner: Sendable {
         work.ahead = nil
         if let ahead, let page = try? await ahead.value { return page }
         await flush(&work)
-        work.acknowledged.removeAll(keepingCapacity: true)
-        return await persistently("read the outbox", reading(after: work.cursor))
+        work.acknowledged.removeAll()
+        return await persistently("read the outbox", reading(after: work.cursor, work.hasJoined))
     }
 
     /// Only what was never read before may be read ahead: rows read again may be settled meanwhile.
     private func readAhead(_ work: inout Work) {
-        work.acknowledged.removeAll(keepingCapacity: true)
-        for step in work.beingWritten { work.acknowledged.merge(step.acknowledgedValues) { $1 } }
-        for step in work.unwritten { work.acknowledged.merge(step.acknowledgedValues) { $1 } }
-        let reading = reading(after: work.cursor)
+        work.acknowledged.removeAll()
+        for step in work.beingWritten { work.acknowledged.add(step.ledger) }
+        for step in work.unwritten { work.acknowledged.add(step.ledger) }
+        let reading = reading(after: work.cursor, work.hasJoined)
         work.ahead = Task { try await onThread(reading) }
     }
 
-    private func reading(after cursor: Int64) -> @Sendable () throws -> Page {
+    private func reading(after cursor: Int64, _ hasJoined: Bool) -> @Sendable () throws -> Page {
         { [store, id = destination.id, limit = configuration.pageSize, adapter] in
-            try Page(store: store, destinationID: id, after: cursor, limit: limit, adapter: adapter)
+            try Page(
+                store: store, destinationID: id, after: cursor, limit: limit, adapter: adapter, hasJoined: hasJoined)
         }
     }
 
     // MARK: Spikes
 
     /// Counts changes, and holds or reports what is a spike.
-    private func watch(_ emissions: [EmissionReference], _ work: inout Work, now: Instant) async {
+    private func watch(_ entries: [Page.Entry], _ work: inout Work, now: Instant) async {
         guard work.watch.settings.mode != .off else { return }
-        work.watch.count(emissions)
+        work.watch.count(entries.lazy.map(\.emission))
         guard !work.watch.uncounted.isEmpty else { return }
         var changes = DeliveryChanges(destinationID: destination.id, at: now)
         for id in work.watch.changed {
@@ -340,9 +348,19 @@ final class DestinationRunner: Sendable {
 
     private func note(_ settlement: Settlement, attempt: AttemptRow?, _ work: inout Work) {
         guard !settlement.isEmpty || attempt != nil else { return }
-        let changes = settlement.changes(destinationID: destination.id, attempt: attempt, now: clock.now())
+        var changes = settlement.changes(destinationID: destination.id, attempt: attempt, now: clock.now())
+        if settlement.hasJoined {
+            if !work.hasJoined { changes.acknowledgedValues[RunnerMark.joined] = true }
+            work.hasJoined = true
+            // It was read when they were two.
+            work.ahead = nil
+        }
+        if settlement.mustReread {
+            work.isOutboxRead = false
+            work.cursor = 0
+        }
         work.unwritten.append(changes)
-        if work.ahead != nil { work.acknowledged.merge(changes.acknowledgedValues) { $1 } }
+        if work.ahead != nil { work.acknowledged.add(changes.ledger) }
     }
 
     /// Steps that may wait for a transaction before nothing more is sent.

@@ -46,16 +46,39 @@ public struct Occurrence: Sendable, Hashable {
     public var touchedOthers: [String] = []
     /// Other persons who become this one by it: what was said of them before must have arrived first.
     public var follows: [String]
+    /// Those of them under whose name this person goes from then on, too: whatever is said of them later is said of this
+    /// person.
+    public var joins: [String]
     /// What was left out and why, for the record of its delivery.
     public var note: String?
 
     public init(
-        objects: [OutgoingObject], touchedNames: Set<String> = [], follows: [String] = [], note: String? = nil
+        objects: [OutgoingObject], touchedNames: Set<String> = [], follows: [String] = [], joins: [String] = [],
+        note: String? = nil
     ) {
+        self.joins = joins
         self.note = note
         self.objects = objects
         self.touchedNames = touchedNames
         self.follows = follows
+    }
+}
+
+extension Mapping {
+    var person: String? {
+        switch self {
+        case .update(let person, _), .occurrence(let person, _): person
+        case .nothing, .refused: nil
+        }
+    }
+
+    /// The same, said of another person.
+    func said(of person: String) -> Mapping {
+        switch self {
+        case .update(_, let update): .update(person: person, update)
+        case .occurrence(_, let occurrence): .occurrence(person: person, occurrence)
+        case .nothing, .refused: self
+        }
     }
 }
 

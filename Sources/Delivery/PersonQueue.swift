@@ -34,6 +34,7 @@ struct PersonQueue: Sendable {
         case .update(let update):
             let place = Self.place(of: item, in: updates)
             updates.insert(item, at: place)
+            guard updates.count > 1 else { return [] }
             return coalesce(around: place, identity: update.identity, array: update.array)
         }
     }
@@ -119,6 +120,17 @@ extension PersonQueue {
         person: String, into request: inout RequestBuilder, until mustWait: ((QueueItem) -> Bool)? = nil
     ) -> Unneeded {
         var unneeded = Unneeded()
+        var taken = Taken()
+        // Mostly one update waits: it needs no group.
+        if mustWait == nil, occurrences.isEmpty, updates.count == 1, case .update(let update) = updates[0].content {
+            let item = updates[0]
+            let changed = changedValues(of: update, item.emission.sequence, taken)
+            if changed.isEmpty || request.add(update, changed: changed, item, of: person) {
+                updates.removeFirst()
+                note(item, update, changed, in: &unneeded)
+            }
+            return unneeded
+        }
         while var group = nextGroup() {
             if let mustWait, let place = group.firstIndex(where: mustWait) {
                 // What comes before it must not wait with it: two persons could then wait for each other.
@@ -129,16 +141,28 @@ extension PersonQueue {
             if group.count > 1, let other = group.firstIndex(where: { !request.canShare(group[0].array, $0.array) }) {
                 group.removeLast(group.count - other)
             }
-            let checkpoint = request.checkpoint
-            if !group.allSatisfy({ add($0, of: person, to: &request) }) {
+            let (checkpoint, before) = (request.checkpoint, taken)
+            if !group.allSatisfy({ add($0, of: person, to: &request, &taken) }) {
                 request.rollBack(to: checkpoint)
-                guard request.isEmpty, group.count > 1, add(group[0], of: person, to: &request) else { break }
+                taken = before
+                guard request.isEmpty, group.count > 1, add(group[0], of: person, to: &request, &taken) else { break }
                 group.removeLast(group.count - 1)
             }
             removeFirst(group)
-            for item in group { note(item, in: &unneeded) }
+            for item in group {
+                guard case .update(let update) = item.content else { continue }
+                note(item, update, taken.changed[item.emission.sequence] ?? [:], in: &unneeded)
+            }
         }
         return unneeded
+    }
+
+    /// What has found a place in the request that is being filled.
+    private struct Taken {
+        /// The values that each update sends, by sequence.
+        var changed: [Int64: JSONObject] = [:]
+        /// Their latest by name: an update of another identity must not be compared with what was held before them.
+        var values: [String: JSONValue] = [:]
     }
 
     /// The first waiting emission and those right behind it that belong to the same transition.
@@ -175,25 +199,31 @@ extension PersonQueue {
     }
 
     /// Whether the emission found its place in the request or needs none.
-    private func add(_ item: QueueItem, of person: String, to request: inout RequestBuilder) -> Bool {
+    private func add(
+        _ item: QueueItem, of person: String, to request: inout RequestBuilder, _ taken: inout Taken
+    ) -> Bool {
         switch item.content {
         case .occurrence(let occurrence): return request.add(occurrence, item, of: person)
         case .update(let update):
-            let changed = changedValues(of: update, item.emission.sequence)
-            return changed.isEmpty || request.add(update, changed: changed, item, of: person)
+            let changed = changedValues(of: update, item.emission.sequence, taken)
+            guard changed.isEmpty || request.add(update, changed: changed, item, of: person) else { return false }
+            taken.changed[item.emission.sequence] = changed
+            for (name, value) in changed.members { taken.values[name] = value }
+            return true
         }
     }
 
     /// Notes what of an update was not sent.
-    private mutating func note(_ item: QueueItem, in unneeded: inout Unneeded) {
-        guard case .update(let update) = item.content else { return }
+    private mutating func note(
+        _ item: QueueItem, _ update: AttributeUpdate, _ changed: JSONObject, in unneeded: inout Unneeded
+    ) {
         let sequence = item.emission.sequence
-        let changed = changedValues(of: update, sequence)
         if changed.isEmpty {
-            let newer = update.values.keys.compactMap { known[$0]?.sequence }.max() ?? 0
+            let newer = update.values.members.compactMap { known[$0.key]?.sequence }.max() ?? 0
             unneeded.emissions.append((item.emission, newer > sequence ? .superseded(by: newer) : .unchanged))
         }
-        for name in update.values.keys where changed[name] == nil {
+        guard changed.count < update.values.count, !known.isEmpty else { return }
+        for (name, _) in update.values.members where changed[name] == nil {
             guard let known = known[name], known.sequence < sequence else { continue }
             self.known[name]?.sequence = sequence
             unneeded.confirmed[name] = self.known[name]
@@ -202,9 +232,11 @@ extension PersonQueue {
 
     /// The values to send: those that the destination is not known to hold, and pinned ones. What a later emission has
     /// set stays as it is.
-    private func changedValues(of update: AttributeUpdate, _ sequence: Int64) -> JSONObject {
-        JSONObject(
+    private func changedValues(of update: AttributeUpdate, _ sequence: Int64, _ taken: Taken) -> JSONObject {
+        guard !(known.isEmpty && taken.values.isEmpty) else { return update.values }
+        return JSONObject(
             update.values.members.filter { name, value in
+                if let before = taken.values[name], before != value { return true }
                 guard let known = known[name] else { return true }
                 return known.sequence <= sequence && (known.value != value || update.pinned.contains(name))
             })

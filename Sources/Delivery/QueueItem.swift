@@ -65,6 +65,11 @@ struct QueueItem: Sendable {
         if case .occurrence(let occurrence) = content { occurrence.follows } else { [] }
     }
 
+    /// Persons who are one with its own when it is delivered.
+    var joins: [String] {
+        if case .occurrence(let occurrence) = content { occurrence.joins } else { [] }
+    }
+
     /// What was left out and why.
     var note: String? {
         switch content {
@@ -96,12 +101,18 @@ struct PlannedObject: Sendable {
     var items: [Int]
     /// What the destination will hold when it takes the object.
     var values: JSONObject
-    /// The emission that each of the values is from.
-    var sequences: [String: Int64] = [:]
+    /// The emission that the values are from, but for those that others have put into the object since.
+    var sequence: Int64 = 0
+    var laterSequences: [String: Int64] = [:]
     /// Names whose values are unknown afterwards.
     var touchedNames: Set<String>
     /// Other persons of whom they are unknown, too.
     var touchedOthers: [String] = []
+
+    /// The emission that a value is from.
+    func sequence(of name: String) -> Int64 {
+        laterSequences.isEmpty ? sequence : laterSequences[name] ?? sequence
+    }
 }
 
 /// A request that the queue wants to be made.

@@ -107,14 +107,14 @@ struct RequestBuilder: Sendable {
         let json = Self.encode(update, values)
         let limit = min(objectLimit, item.objectLimit, capacity(of: update.array))
         guard objects.count + 1 <= limit, bytes + json.count + 1 <= limits.bytesPerRequest,
-            claim([OutgoingObject(array: update.array, json: [])])
+            limits.objectsPerArray == nil || claim([OutgoingObject(array: update.array, json: [])])
         else { return false }
         objectLimit = limit
         bytes += json.count + 1
         objects.append(
             PlannedObject(
                 person: person, outgoing: OutgoingObject(array: update.array, json: json), items: [items.count],
-                values: values, sequences: Self.sequences(values, item), touchedNames: []))
+                values: values, sequence: item.emission.sequence, touchedNames: []))
         open = item.isAlone ? nil : objects.count - 1
         items.append(item)
         return true
@@ -149,20 +149,28 @@ struct RequestBuilder: Sendable {
         bytes += growth
         objects[index].outgoing.json = json
         objects[index].values = joined
-        objects[index].sequences.merge(Self.sequences(values, item)) { $1 }
+        for (name, _) in values.members { objects[index].laterSequences[name] = item.emission.sequence }
         objects[index].items.append(items.count)
         items.append(item)
         return true
     }
 
-    private static func sequences(_ values: JSONObject, _ item: QueueItem) -> [String: Int64] {
-        Dictionary(values.keys.map { ($0, item.emission.sequence) }) { $1 }
-    }
-
     private static func encode(_ update: AttributeUpdate, _ values: JSONObject) -> [UInt8] {
-        var object = values
-        for (name, value) in update.identity.members { object[name] = value }
-        return JSONValue.object(object).utf8
+        var writer = JSONWriter(capacity: 160)
+        writer.write(raw: "{" as StaticString)
+        var isFirst = true
+        func write(_ name: String, _ value: JSONValue) {
+            if !isFirst { writer.write(raw: "," as StaticString) }
+            isFirst = false
+            writer.write(string: name)
+            writer.write(raw: ":" as StaticString)
+            writer.write(value)
+        }
+        // Where a value has the name of an identifier, the identifier stands.
+        for (name, value) in values.members where update.identity[name] == nil { write(name, value) }
+        for (name, value) in update.identity.members { write(name, value) }
+        writer.write(raw: "}" as StaticString)
+        return writer.bytes
     }
 
     /// What `rollBack` needs to undo additions.

@@ -13,6 +13,14 @@ enum RunnerMark {
     /// The last emission whose change was counted.
     static let counted = LedgerKey(externalID: "", attribute: "counted")
 
+    /// Persons have become one with others here: their names lead to successors.
+    static let joined = LedgerKey(externalID: "", attribute: "joined")
+
+    /// Under a person's name: whose name it is now. No value of anybody's is called so.
+    static func successor(of person: String) -> LedgerKey {
+        LedgerKey(externalID: person, attribute: "\u{1}successor")
+    }
+
     /// `{"requests":n,"events":[[sequence,requests],…]}`; null where there is nothing to say.
     static func underWay(_ queue: DeliveryQueue) -> JSONValue {
         guard !queue.uncertain.isEmpty else { return .null }
@@ -30,14 +38,16 @@ enum RunnerMark {
         var hours: [ChangeHour: Int] = [:]
         var countedUpTo: Int64 = 0
         var spikes: [SpikeRow] = []
+        var hasJoined = false
     }
 
     /// Reads the marks and sets them for the process that begins now.
     static func open(_ store: StateStore, destinationID id: String, scope name: String, now: Instant) throws -> Found {
         var found = Found()
-        let marks = try store.acknowledgedValues(destinationID: id, [scope, clean, underWay, counted])
+        let marks = try store.acknowledgedValues(destinationID: id, [scope, clean, underWay, counted, joined])
         let isSameScope = marks[scope]?.string == name
         found.countedUpTo = Int64(marks[counted]?.integer ?? 0)
+        found.hasJoined = isSameScope && marks[joined] == true
         if !isSameScope { try store.forgetAcknowledgedValues(destinationID: id) }
         var changes = DeliveryChanges(destinationID: id, at: now)
         changes.acknowledgedValues = [

@@ -29,8 +29,8 @@ struct Settlement: Sendable {
     }
 
     var entries: [Entry] = []
-    /// Values to note in the ledger; `nil` forgets one.
-    var ledger: [LedgerKey: Known?] = [:]
+    /// Values to note in the ledger, in this order; `nil` forgets one.
+    var ledger: [(key: LedgerKey, known: Known?)] = []
 
     /// Requests that ended without an answer and may have taken effect.
     var unknownOutcomes = 0
@@ -39,7 +39,18 @@ struct Settlement: Sendable {
     /// What was billed, by computation.
     var dataPoints: [String: Int] = [:]
 
+    /// Whether persons became one with others.
+    var hasJoined = false
+    /// Whether emissions have left the window unsettled.
+    var mustReread = false
+
     var isEmpty: Bool { entries.isEmpty && ledger.isEmpty }
+
+    mutating func note(_ person: String, _ name: String, _ known: Known?) {
+        note(LedgerKey(externalID: person, attribute: name), known)
+    }
+
+    mutating func note(_ key: LedgerKey, _ known: Known?) { ledger.append((key, known)) }
 
     mutating func add(_ emission: EmissionReference, _ fate: Fate, _ detail: String = "") {
         entries.append(Entry(emission: emission, fate: fate, detail: detail))

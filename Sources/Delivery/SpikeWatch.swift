@@ -49,7 +49,7 @@ struct SpikeWatch: Sendable {
     }
 
     /// Counts emissions, ascending by sequence; each once, however often it is read.
-    mutating func count(_ emissions: [EmissionReference]) {
+    mutating func count(_ emissions: some Sequence<EmissionReference>) {
         // A transition makes an attribute and an event, and one of each per id: it is one change.
         var last: EmissionReference?
         for emission in emissions {

@@ -115,6 +115,7 @@ struct ProfileEraser {
 
     func erase(_ profiles: [ProfileOrdinal]) throws {
         guard !profiles.isEmpty else { return }
+        try eraseAttempts(profiles)
         for profile in profiles {
             // Issues may name ids that never reached the profile: those go by value, before the mappings do.
             try run(
@@ -122,14 +123,8 @@ struct ProfileEraser {
                 DELETE FROM identity_issues WHERE ordinal = ?1 OR (collection, type, value) IN
                     (SELECT collection, type, value FROM identifiers WHERE owner = ?1)
                 """, profile)
-            // The bodies of requests that were about the person.
-            try run(
-                """
-                UPDATE attempts SET request = NULL, response = NULL
-                WHERE id IN (SELECT attempt FROM attempt_emissions WHERE ordinal = ?1)
-                """, profile)
             for sql in [
-                "DELETE FROM attempt_emissions WHERE ordinal = ?1", "DELETE FROM outbox WHERE ordinal = ?1",
+                "DELETE FROM outbox WHERE ordinal = ?1",
                 "DELETE FROM transitions WHERE ordinal = ?1", "DELETE FROM activity WHERE ordinal = ?1",
                 "DELETE FROM identifiers WHERE owner = ?1", "DELETE FROM links WHERE user = ?1",
                 "DELETE FROM links WHERE account = ?1", "DELETE FROM merges WHERE absorbed = ?1",
@@ -148,6 +143,28 @@ struct ProfileEraser {
                     try statement.run()
                 }
             }
+        }
+    }
+
+    /// The bodies of requests that were about these people, and what attempts meant for them.
+    private func eraseAttempts(_ profiles: [ProfileOrdinal]) throws {
+        let ordinals = Set(profiles.map(\.rawValue))
+        var concerned: [(attempt: Int64, rest: [AttemptEmissionRow])] = []
+        try RawStatement(db, "SELECT attempt, emissions FROM attempt_records").forEach { row in
+            row.withBytes(1) { blob in
+                guard AttemptRecord.holds(ordinals, blob) else { return }
+                let rows = AttemptRecord.decode(blob, attempt: row.int64(0), destinationID: "")
+                concerned.append((row.int64(0), rows.filter { !ordinals.contains($0.profile.rawValue) }))
+            }
+        }
+        let clear = try RawStatement(db, "UPDATE attempts SET request = NULL, response = NULL WHERE id = ?")
+        let shorten = try RawStatement(db, "UPDATE attempt_records SET emissions = ? WHERE attempt = ?")
+        for (attempt, rest) in concerned {
+            clear.bind(1, attempt)
+            try clear.run()
+            AttemptRecord.encode(rest).withUnsafeBytes { shorten.bind(1, blob: $0) }
+            shorten.bind(2, attempt)
+            try shorten.run()
         }
     }
 

@@ -125,6 +125,17 @@ public struct LedgerKey: Sendable, Hashable {
     }
 }
 
+/// What is to stand in the ledger under a key: JSON in UTF-8, or nothing.
+public struct LedgerEntry: Sendable {
+    public var key: LedgerKey
+    public var json: [UInt8]?
+
+    public init(key: LedgerKey, json: [UInt8]?) {
+        self.key = key
+        self.json = json
+    }
+}
+
 /// Everything that one step of delivery changes; written in one transaction.
 public struct DeliveryChanges: Sendable {
     public var destinationID: String
@@ -144,6 +155,8 @@ public struct DeliveryChanges: Sendable {
     public var parked: [(sequence: Int64, reason: String)] = []
     /// Values that the destination has acknowledged; null forgets one.
     public var acknowledgedValues: [LedgerKey: JSONValue] = [:]
+    /// The same as JSON that is written already, in this order and after those; `nil` forgets one.
+    public var ledger: [LedgerEntry] = []
     /// Requests that ended without an answer and may have taken effect.
     public var unknownOutcomes = 0
     /// How often occurrences that are now delivered may have arrived besides.

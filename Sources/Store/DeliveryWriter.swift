@@ -36,29 +36,20 @@ struct DeliveryWriter {
     }
 
     private func write(_ emissions: [AttemptEmissionRow], attemptID: Int64) throws {
-        let statement = try RawStatement(
-            db,
-            """
-            INSERT INTO attempt_emissions (
-                attempt, destination, message_id, ordinal, computation_id, kind, at, outcome, detail)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """)
+        guard !emissions.isEmpty else { return }
+        let statement = try RawStatement(db, "INSERT INTO attempt_records VALUES (?, ?, ?)")
+        statement.bind(1, attemptID)
+        statement.bind(2, destination)
+        AttemptRecord.encode(Array(emissions.prefix(AttemptRecord.capacity))).withUnsafeBytes {
+            statement.bind(3, blob: $0)
+        }
+        try statement.run()
+        // A delivered emission leaves the outbox anyway.
+        let others = emissions.filter { $0.outcome != .delivered }
+        guard !others.isEmpty else { return }
         let tried = try RawStatement(
-            db,
-            "UPDATE outbox SET attempts = attempts + 1 WHERE message_id = ? AND destination = ? AND kind = ?")
-        for row in emissions {
-            statement.bind(1, attemptID)
-            statement.bind(2, destination)
-            statement.bind(3, row.messageID)
-            statement.bind(4, row.profile)
-            statement.bind(5, row.computationID)
-            statement.bind(6, row.kind.rawValue)
-            statement.bind(7, row.at)
-            statement.bind(8, row.outcome.rawValue)
-            statement.bind(9, row.detail)
-            try statement.run()
-            // A delivered emission leaves the outbox anyway.
-            guard row.outcome != .delivered else { continue }
+            db, "UPDATE outbox SET attempts = attempts + 1 WHERE message_id = ? AND destination = ? AND kind = ?")
+        for row in others {
             tried.bind(1, row.messageID)
             tried.bind(2, destination)
             tried.bind(3, row.kind.rawValue)
@@ -69,7 +60,7 @@ struct DeliveryWriter {
     private func trim(newest id: Int64) throws {
         for (sql, kept) in [
             ("DELETE FROM attempts WHERE id <= ?", retention.attempts),
-            ("DELETE FROM attempt_emissions WHERE attempt <= ?", retention.attempts),
+            ("DELETE FROM attempt_records WHERE attempt <= ?", retention.attempts),
             (
                 """
                 UPDATE attempts SET request = NULL, response = NULL
@@ -164,19 +155,21 @@ struct DeliveryWriter {
         }
     }
 
-    func acknowledge(_ values: [LedgerKey: JSONValue]) throws {
-        guard !values.isEmpty else { return }
+    func acknowledge(_ changes: DeliveryChanges) throws {
+        guard !(changes.acknowledgedValues.isEmpty && changes.ledger.isEmpty) else { return }
         let put = try RawStatement(db, "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?)")
         let forget = try RawStatement(
             db, "DELETE FROM ledger WHERE destination = ? AND external_id = ? AND attribute = ?")
-        for (key, value) in values {
-            let statement = value.isNull ? forget : put
+        func write(_ key: LedgerKey, _ json: [UInt8]?) throws {
+            let statement = json == nil ? forget : put
             statement.bind(1, destination)
             statement.bind(2, key.externalID)
             statement.bind(3, key.attribute)
-            if !value.isNull { statement.bind(4, value) }
+            if let json { statement.bind(4, utf8: json) }
             try statement.run()
         }
+        for (key, value) in changes.acknowledgedValues { try write(key, value.isNull ? nil : value.utf8) }
+        for entry in changes.ledger { try write(entry.key, entry.json) }
     }
 
     func count(_ column: String, _ increment: Int) throws {

@@ -4,7 +4,7 @@ public import Model
 // What people look at. Lists are newest first and paged by the id of the last row seen, unless they say otherwise.
 
 /// A WHERE clause put together from the criteria that are set. Values are always bound.
-private struct Conditions {
+struct Conditions {
     private var clauses: [String] = []
     private var values: [Value] = []
 
@@ -40,19 +40,28 @@ private struct Conditions {
     func fetch<Row>(
         _ db: Database, _ select: String, _ tail: String, limit: Int, _ row: (RawRow) throws -> Row
     ) throws -> [Row] {
+        try statement(db, select, "\(tail) LIMIT \(max(0, limit))").all(row)
+    }
+
+    /// Runs `select … WHERE … tail` until the body says false.
+    func walk(_ db: Database, _ select: String, _ tail: String, _ body: (RawRow) throws -> Bool) throws {
+        try statement(db, select, tail).walk(body)
+    }
+
+    private func statement(_ db: Database, _ select: String, _ tail: String) throws -> RawStatement {
         let filter = clauses.isEmpty ? "" : " WHERE " + clauses.joined(separator: " AND ")
-        let statement = try RawStatement(uncached: "\(select)\(filter) \(tail) LIMIT \(max(0, limit))", db)
+        let statement = try RawStatement(uncached: "\(select)\(filter) \(tail)", db)
         for (index, value) in values.enumerated() {
             switch value {
             case .text(let text): statement.bind(Int32(index + 1), text)
             case .number(let number): statement.bind(Int32(index + 1), number)
             }
         }
-        return try statement.all(row)
+        return statement
     }
 }
 
-private let destinationNumber = "(SELECT number FROM destinations WHERE id = ?)"
+let destinationNumber = "(SELECT number FROM destinations WHERE id = ?)"
 private let computationNumber = "(SELECT number FROM computations WHERE id = ?)"
 
 extension StateStore {
@@ -72,70 +81,6 @@ extension StateStore {
                 db, "SELECT \(Columns.outbox) FROM outbox JOIN destinations ON number = destination",
                 "ORDER BY sequence DESC", limit: limit
             ) { try $0.outboxRow() }
-        }
-    }
-
-    /// Attempts. With a criterion about emissions: those that contained at least one such emission.
-    public func attempts(_ filter: DeliveryFilter = DeliveryFilter(), before id: Int64? = nil, limit: Int) throws
-        -> [AttemptRow]
-    {
-        var conditions = Conditions()
-        conditions.add("destination = \(destinationNumber)", filter.destinationID)
-        conditions.add("outcome = ?", filter.attemptOutcome?.rawValue)
-        conditions.add("attempts.id < ?", id)
-        var emissions: [String] = []
-        if let profiles = filter.profiles {
-            emissions.append("ordinal IN (\(profiles.map { String($0.rawValue) }.joined(separator: ",")))")
-        }
-        if filter.computationID != nil { emissions.append("computation_id = ?") }
-        if filter.emissionOutcome != nil { emissions.append("attempt_emissions.outcome = ?") }
-        if !emissions.isEmpty {
-            let matching = emissions.joined(separator: " AND ")
-            conditions.add(
-                "attempts.id IN (SELECT attempt FROM attempt_emissions WHERE \(matching))",
-                texts: [filter.computationID, filter.emissionOutcome?.rawValue].compactMap(\.self))
-        }
-        return try read { db in
-            try conditions.fetch(db, Columns.selectAttempts, "ORDER BY attempts.id DESC", limit: limit) {
-                try $0.attempt()
-            }
-        }
-    }
-
-    public func attempt(id: Int64) throws -> AttemptRow? {
-        var conditions = Conditions()
-        conditions.add("attempts.id = ?", id)
-        return try read { db in
-            try conditions.fetch(db, Columns.selectAttempts, "", limit: 1) { try $0.attempt() }.first
-        }
-    }
-
-    /// The emissions of one attempt, in the order in which they were recorded.
-    public func emissions(attemptID: Int64) throws -> [AttemptEmissionRow] {
-        var conditions = Conditions()
-        conditions.add("attempt = ?", attemptID)
-        return try read { db in
-            try conditions.fetch(db, Columns.selectEmissions, "ORDER BY attempt_emissions.id", limit: .max) {
-                try $0.attemptEmission()
-            }
-        }
-    }
-
-    /// What attempts meant for emissions, beginning below the id of an `AttemptEmissionRow`.
-    public func attemptEmissions(_ filter: DeliveryFilter = DeliveryFilter(), before id: Int64? = nil, limit: Int)
-        throws -> [AttemptEmissionRow]
-    {
-        var conditions = Conditions()
-        conditions.add("destination = \(destinationNumber)", filter.destinationID)
-        conditions.add("ordinal", in: filter.profiles)
-        conditions.add("computation_id = ?", filter.computationID)
-        conditions.add("outcome = ?", filter.emissionOutcome?.rawValue)
-        conditions.add("attempt IN (SELECT id FROM attempts WHERE outcome = ?)", filter.attemptOutcome?.rawValue)
-        conditions.add("attempt_emissions.id < ?", id)
-        return try read { db in
-            try conditions.fetch(db, Columns.selectEmissions, "ORDER BY attempt_emissions.id DESC", limit: limit) {
-                try $0.attemptEmission()
-            }
         }
     }
 
@@ -321,34 +266,5 @@ extension StateStore {
                     messageID: row.string(7), sourceID: row.string(8))
             }
         }
-    }
-}
-
-extension Columns {
-    fileprivate static let selectAttempts = """
-        SELECT attempts.id, destinations.id, at, endpoint, request, status, response, duration_ms, object_count, outcome
-        FROM attempts JOIN destinations ON number = destination
-        """
-    fileprivate static let selectEmissions = """
-        SELECT attempt_emissions.id, attempt, destinations.id, message_id, ordinal, computation_id, kind, at, outcome,
-            detail
-        FROM attempt_emissions JOIN destinations ON number = destination
-        """
-}
-
-extension RawRow {
-    fileprivate func attempt() throws -> AttemptRow {
-        AttemptRow(
-            id: int64(0), destinationID: string(1), at: instant(2), endpoint: string(3),
-            request: isNull(4) ? nil : bytes(4), status: isNull(5) ? nil : int(5), response: optionalString(6),
-            durationMilliseconds: int(7), objectCount: int(8),
-            outcome: try self.case(9, of: AttemptRow.Outcome.self))
-    }
-
-    fileprivate func attemptEmission() throws -> AttemptEmissionRow {
-        AttemptEmissionRow(
-            id: int64(0), attemptID: int64(1), destinationID: string(2), messageID: string(3), profile: ordinal(4),
-            computationID: string(5), kind: try self.case(6, of: Emission.Kind.self), at: instant(7),
-            outcome: try self.case(8, of: AttemptEmissionRow.Outcome.self), detail: string(9))
     }
 }

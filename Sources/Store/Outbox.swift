@@ -8,21 +8,49 @@ extension StateStore {
     /// Emissions that wait for a destination and are neither parked nor held, in their order, beginning after a sequence.
     public func pending(destinationID: String, after sequence: Int64 = 0, limit: Int) throws -> [OutboxRow] {
         try read { db in
+            guard let destination = try Self.number(db, destinationID) else { return [] }
+            let held = try RawStatement(
+                db, "SELECT 1 FROM spikes WHERE destination = ? AND state = 'held' LIMIT 1")
+            held.bind(1, destination)
+            let isAnyHeld = try held.first { _ in true } != nil
             let statement = try RawStatement(
                 db,
                 """
-                SELECT \(Columns.outbox) FROM outbox JOIN destinations ON number = destination
-                WHERE destination = (SELECT number FROM destinations WHERE id = ?) AND parked_reason IS NULL
-                    AND sequence > ? AND NOT EXISTS (
-                        SELECT 1 FROM spikes WHERE spikes.destination = outbox.destination
-                            AND spikes.computation_id = outbox.computation_id AND state = 'held')
-                ORDER BY sequence LIMIT ?
-                """)
-            statement.bind(1, destinationID)
+                SELECT sequence, ordinal, computation_id, computation_key, kind, message_id, at, payload, attempts, origin
+                FROM outbox WHERE destination = ?1 AND parked_reason IS NULL AND sequence > ?2
+                """
+                    + (isAnyHeld
+                        ? """
+                        AND computation_id NOT IN
+                            (SELECT computation_id FROM spikes WHERE destination = ?1 AND state = 'held')
+                        """ : "") + " ORDER BY sequence LIMIT ?3")
+            statement.bind(1, destination)
             statement.bind(2, sequence)
             statement.bind(3, limit)
-            return try statement.all { try $0.outboxRow() }
+            var rows: [OutboxRow] = []
+            rows.reserveCapacity(min(limit, 10_000))
+            // Neighbours mostly share these.
+            var (computationID, computationKey) = ("", "")
+            try statement.forEach { row in
+                if !row.isText(2, computationID) { computationID = row.string(2) }
+                if !row.isText(3, computationKey) { computationKey = row.string(3) }
+                rows.append(
+                    OutboxRow(
+                        emission: Emission(
+                            sequence: row.int64(0), destinationID: destinationID, computationID: computationID,
+                            computationKey: computationKey, profile: row.ordinal(1),
+                            kind: try row.case(4, of: Emission.Kind.self), messageID: row.string(5),
+                            timestamp: row.instant(6), payload: row.bytes(7),
+                            origin: Emission.Origin(rawValue: row.int(9)) ?? .change), attempts: row.int(8)))
+            }
+            return rows
         }
+    }
+
+    private static func number(_ db: Database, _ destinationID: String) throws -> Int64? {
+        let number = try RawStatement(db, "SELECT number FROM destinations WHERE id = ?")
+        number.bind(1, destinationID)
+        return try number.first { $0.int64(0) }
     }
 
     /// Writes one step of delivery in one transaction; returns the id of its attempt, if it had one. Does nothing
@@ -46,7 +74,7 @@ extension StateStore {
         let attemptID = try writer.write(attempt: changes.attempt, emissions: changes.emissions)
         try writer.settle(changes)
         try writer.park(changes.parked, at: changes.at)
-        try writer.acknowledge(changes.acknowledgedValues)
+        try writer.acknowledge(changes)
         try writer.tally(changes)
         return attemptID
     }
@@ -55,20 +83,24 @@ extension StateStore {
     public func acknowledgedValues(destinationID: String, _ keys: some Collection<LedgerKey>) throws
         -> [LedgerKey: JSONValue]
     {
-        try read { db in
-            let numbers = try RawStatement(db, "SELECT number FROM destinations WHERE id = ?")
-            numbers.bind(1, destinationID)
-            guard let destination = try numbers.first({ $0.int64(0) }) else { return [:] }
-            let statement = try RawStatement(
-                db, "SELECT value FROM ledger WHERE destination = ? AND external_id = ? AND attribute = ?")
-            var values: [LedgerKey: JSONValue] = [:]
+        var values: [LedgerKey: JSONValue] = [:]
+        try readLedger(destinationID: destinationID) { ledger in
             for key in keys {
-                statement.bind(1, destination)
-                statement.bind(2, key.externalID)
-                statement.bind(3, key.attribute)
-                if let value = try statement.first({ try $0.json(0) }) { values[key] = value }
+                if let value = try ledger.value(of: key.externalID, key.attribute) { values[key] = value }
             }
-            return values
+        }
+        return values
+    }
+
+    /// Lets look up what a destination has acknowledged, in one reading.
+    public func readLedger(destinationID: String, _ body: (LedgerReader) throws -> Void) throws {
+        try read { db in
+            guard let destination = try Self.number(db, destinationID) else { return }
+            try body(
+                LedgerReader(
+                    destination: destination,
+                    statement: RawStatement(
+                        db, "SELECT value FROM ledger WHERE destination = ? AND external_id = ? AND attribute = ?")))
         }
     }
 
@@ -153,6 +185,20 @@ extension StateStore {
             }
             return counts
         }
+    }
+}
+
+/// Looks up values in the ledger of one destination.
+public struct LedgerReader {
+    fileprivate let destination: Int64
+    fileprivate let statement: RawStatement
+
+    /// The value acknowledged for a person; `nil` where there is none.
+    public func value(of person: String, _ name: String) throws -> JSONValue? {
+        statement.bind(1, destination)
+        statement.bind(2, person)
+        statement.bind(3, name)
+        return try statement.first { try $0.json(0) }
     }
 }
 

@@ -43,7 +43,7 @@ extension StateStore {
         ("outbox", "rowid", "destination = ?1 AND parked_reason IS NULL"),
         ("outbox", "rowid", "destination = ?1 AND parked_reason IS NOT NULL"),
         ("ledger", "destination, external_id, attribute", "destination = ?1"),
-        ("attempt_emissions", "rowid", "attempt IN (SELECT id FROM attempts WHERE destination = ?1)"),
+        ("attempt_records", "rowid", "attempt IN (SELECT id FROM attempts WHERE destination = ?1)"),
         ("attempts", "rowid", "destination = ?1"), ("destination_status", "rowid", "destination = ?1"),
         ("destination_counts", "rowid", "destination = ?1"),
         ("data_points", "destination, computation_id, day", "destination = ?1"),

@@ -99,6 +99,18 @@ struct RawStatement {
         }
     }
 
+    /// Until the body says false.
+    func walk(_ body: (RawRow) throws -> Bool) throws {
+        defer { sqlite3_reset(handle) }
+        while true {
+            switch sqlite3_step(handle) {
+            case SQLITE_ROW: guard try body(RawRow(handle: handle)) else { return }
+            case SQLITE_DONE: return
+            case let code: throw failure(code)
+            }
+        }
+    }
+
     func first<Value>(_ body: (RawRow) throws -> Value) throws -> Value? {
         defer { sqlite3_reset(handle) }
         switch sqlite3_step(handle) {
@@ -139,6 +151,12 @@ struct RawRow {
         let start = sqlite3_column_blob(handle, column)
         let count = Int(sqlite3_column_bytes(handle, column))
         return try body(UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : count))
+    }
+
+    /// Whether a text is this one, without making a string of it.
+    func isText(_ column: Int32, _ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { utf8 in withBytes(column) { $0.elementsEqual(utf8) } }
     }
 
     func string(_ column: Int32) -> String { withBytes(column) { String(decoding: $0, as: UTF8.self) } }

@@ -9,6 +9,7 @@ enum Schema {
         migrator.registerMigration("3 delivery") { try $0.execute(sql: delivery) }
         migrator.registerMigration("4 economy of delivery") { try $0.execute(sql: economy) }
         migrator.registerMigration("5 regulations") { try $0.execute(sql: regulations) }
+        migrator.registerMigration("dense records of attempts") { try AttemptRecord.replaceRows($0) }
         return migrator
     }
 

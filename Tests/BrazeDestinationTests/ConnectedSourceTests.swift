@@ -178,6 +178,53 @@ import Testing
         }
     }
 
+    @Test("2: what was parked of a visitor and is redriven after identify does not undo what the user became since")
+    func redrivenAfterJoining() async throws {
+        try await SandboxTests.withSandbox { sandbox, address in
+            try await Desk.with { desk in
+                let fault = sandbox.answer(
+                    SandboxRequest(
+                        "PUT", "/sandbox/api/faults", headers: [("content-type", "application/json")],
+                        body: Array(#"{"error_status":400,"next":[{"kind":"error","count":1}]}"#.utf8)))
+                #expect(fault.status == 200)
+                var running = try desk.start([self.destination(desk, address)])
+                try desk.emit(
+                    [
+                        try self.call(
+                            1, "identify_calls", .identify,
+                            ["anonymousId": "a1", "traits": ["plan": "free", "seen": 1]])
+                    ],
+                    to: running)
+                try await eventually("parked") { try desk.store.counts(destinationID: "dst").parked == 1 }
+                try desk.emit(
+                    [
+                        // The visitor is there after all, and becomes the user.
+                        try self.call(2, "track_calls", .track, ["anonymousId": "a1", "event": "Viewed"]),
+                        try self.call(3, "identify_users", .identify, ["anonymousId": "a1", "userId": "u1"]),
+                        try self.call(4, "identify_calls", .identify, ["userId": "u1", "traits": ["plan": "pro"]]),
+                    ], to: running)
+                try await eventually("joined") { try desk.waiting == 0 }
+                // Also over a restart.
+                try await running.stop()
+                running = try desk.start([self.destination(desk, address)])
+                #expect(try await running.service.redrive(destinationID: "dst") == 1)
+                try await eventually("redriven") {
+                    let counts = try desk.store.counts(destinationID: "dst")
+                    return counts.waiting == 0 && counts.parked == 0
+                }
+                // Under either name, the latest word holds.
+                try desk.emit(
+                    [
+                        try self.call(5, "identify_calls", .identify, ["anonymousId": "a1", "traits": ["seen": 2]]),
+                        try self.call(6, "identify_calls", .identify, ["userId": "u1", "traits": ["seen": 1]]),
+                    ], to: running)
+                try await eventually("told") { try desk.waiting == 0 }
+                try await running.stop()
+                #expect(try self.user(sandbox, "u1")["custom_attributes"] == ["plan": "pro", "seen": 1])
+            }
+        }
+    }
+
     @Test("3: subscription and deletion") func subscriptionAndDeletion() async throws {
         try await SandboxTests.withSandbox { sandbox, address in
             try await Desk.with { desk in

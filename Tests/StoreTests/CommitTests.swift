@@ -305,7 +305,7 @@ import Testing
             try store.commit(changes)
             #expect(try store.record(step) == nil)
             #expect(try !store.purge())
-            for table in ["outbox", "ledger", "destination_counts", "attempts", "attempt_emissions"] {
+            for table in ["outbox", "ledger", "destination_counts", "attempts", "attempt_records"] {
                 #expect(try store.rowCount(table) == 0)
             }
             #expect(throws: StoreError.unknownDestination("dst_1")) {
@@ -351,13 +351,13 @@ import Testing
             for (table, column) in [
                 ("profiles", "ordinal"), ("identifiers", "owner"), ("links", "user"), ("computed_values", "ordinal"),
                 ("wakeups", "ordinal"), ("transitions", "ordinal"), ("activity", "ordinal"), ("outbox", "ordinal"),
-                ("attempt_emissions", "ordinal"),
             ] {
                 #expect(try store.rowCount(table, where: "\(column) = 0") == 0, "\(table)")
                 if table != "links" { #expect(try store.rowCount(table, where: "\(column) = 1") == 1, "\(table)") }
             }
             #expect(try store.issues().isEmpty)
             #expect(try store.attempt(id: attempt)?.request == nil)
+            #expect(try store.emissions(attemptID: attempt).map(\.messageID) == ["p1"])
         }
     }
 }
