@@ -12,12 +12,17 @@ extension StateStore {
         let touchesNumbers =
             !(changes.computations.isEmpty && changes.destinations.isEmpty && changes.deletedComputations.isEmpty
             && changes.deletedDestinations.isEmpty)
-        try transaction(definitions: { db in
+        let removed = Set(changes.deletedProfiles.map(\.rawValue))
+        let number = tail.withLock(\.next)
+        let (row, erased) = try transaction(definitions: { db in
             try DefinitionWriter(db).write(changes)
             return touchesNumbers
-        }) { db, numbers in
+        }) { db, numbers -> ([UInt8]?, [Int64: [UInt8]]) in
             try GraphWriter(db).write(changes)
-            try ValueWriter(db: db, numbers: numbers).write(changes)
+            try write(backfills: changes.backfills, db, numbers)
+            var row = try Journal.encode(changes, numbers)
+            if !removed.isEmpty, let complete = row { row = try Journal.row(complete, without: removed) ?? complete }
+            try write(journal: row, number, db)
             try EmissionWriter(db: db, numbers: numbers).write(changes.emissions)
             try ProgressWriter(db: db, issuesKept: retention.issues).write(changes)
             try DefinitionWriter(db).delete(changes)
@@ -25,6 +30,39 @@ extension StateStore {
             try RegulationWriter(db: db).write(changes)
             // The deletions came after the numbers were read.
             if touchesNumbers { self.numbers.withLock { $0 = nil } }
+            return (row, removed.isEmpty ? [:] : try Runs.erase(db, removed))
+        }
+        let waiting = tail.withLock { tail in
+            if let row { tail.append(row) }
+            if !erased.isEmpty { tail.replace(erased) }
+            return tail.byteCount
+        }
+        guard waiting >= retention.journalBytes else { return }
+        upkeep.schedule(self)
+        // Memory must not grow when changes come faster than they can be sorted.
+        guard waiting >= 4 * retention.journalBytes else { return }
+        upkeep.drain()
+        if let failure = upkeep.failure { throw StoreError.runsNotWritten(failure) }
+    }
+
+    private func write(journal row: [UInt8]?, _ number: Int64, _ db: Database) throws {
+        guard let row else { return }
+        let statement = try RawStatement(db, "INSERT INTO journal VALUES (?, ?)")
+        statement.bind(1, number)
+        row.withUnsafeBytes { statement.bind(2, blob: $0) }
+        try statement.run()
+    }
+
+    private func write(backfills: [BackfillRow], _ db: Database, _ numbers: Numbers) throws {
+        guard !backfills.isEmpty else { return }
+        let statement = try RawStatement(db, "INSERT OR REPLACE INTO backfills VALUES (?, ?, ?, ?, ?)")
+        for row in backfills {
+            statement.bind(1, try numbers.computation(row.computationID))
+            statement.bind(2, row.asOf)
+            statement.bind(3, row.nextOrdinal)
+            statement.bind(4, row.endOrdinal)
+            statement.bind(5, row.isFinished)
+            try statement.run()
         }
     }
 }
@@ -67,84 +105,6 @@ private struct DefinitionWriter {
             }
             let statement = try RawStatement(db, "DELETE FROM \(table) WHERE id = ?")
             statement.bind(1, id)
-            try statement.run()
-        }
-    }
-}
-
-private struct ValueWriter {
-    let db: Database
-    let numbers: Numbers
-
-    func write(_ changes: StateChanges) throws {
-        try write(backfills: changes.backfills)
-        try write(values: changes.values)
-        try delete(values: changes.deletedValues)
-        try write(transitions: changes.transitions)
-        try write(wakeups: changes.wakeups)
-    }
-
-    private func write(backfills: [BackfillRow]) throws {
-        guard !backfills.isEmpty else { return }
-        let statement = try RawStatement(db, "INSERT OR REPLACE INTO backfills VALUES (?, ?, ?, ?, ?)")
-        for row in backfills {
-            statement.bind(1, try numbers.computation(row.computationID))
-            statement.bind(2, row.asOf)
-            statement.bind(3, row.nextOrdinal)
-            statement.bind(4, row.endOrdinal)
-            statement.bind(5, row.isFinished)
-            try statement.run()
-        }
-    }
-
-    private func write(values: [ComputedValueRow]) throws {
-        guard !values.isEmpty else { return }
-        let statement = try RawStatement(db, "INSERT OR REPLACE INTO computed_values VALUES (?, ?, ?, ?, ?, ?)")
-        for row in values {
-            statement.bind(1, try numbers.computation(row.computationID))
-            statement.bind(2, row.ordinal)
-            statement.bind(3, row.value)
-            statement.bind(4, row.changedAt)
-            statement.bind(5, row.transition)
-            statement.bind(6, Int64(bitPattern: row.emittedIDs))
-            try statement.run()
-        }
-    }
-
-    private func delete(values keys: [ValueKey]) throws {
-        guard !keys.isEmpty else { return }
-        let statement = try RawStatement(db, "DELETE FROM computed_values WHERE computation = ? AND ordinal = ?")
-        for key in keys {
-            statement.bind(1, try numbers.computation(key.computationID))
-            statement.bind(2, key.ordinal)
-            try statement.run()
-        }
-    }
-
-    private func write(transitions: [TransitionRow]) throws {
-        guard !transitions.isEmpty else { return }
-        let statement = try RawStatement(db, "INSERT INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?)")
-        for row in transitions {
-            statement.bind(1, row.id)
-            statement.bind(2, try numbers.computation(row.computationID))
-            statement.bind(3, row.ordinal)
-            statement.bind(4, row.value)
-            statement.bind(5, row.at)
-            statement.bind(6, row.offset)
-            statement.bind(7, row.cause)
-            try statement.run()
-        }
-    }
-
-    private func write(wakeups: [WakeupRow]) throws {
-        guard !wakeups.isEmpty else { return }
-        let arm = try RawStatement(db, "INSERT OR REPLACE INTO wakeups VALUES (?, ?, ?)")
-        let disarm = try RawStatement(db, "DELETE FROM wakeups WHERE computation = ? AND ordinal = ?")
-        for row in wakeups {
-            let statement = row.due == nil ? disarm : arm
-            statement.bind(1, try numbers.computation(row.computationID))
-            statement.bind(2, row.ordinal)
-            if let due = row.due { statement.bind(3, due) }
             try statement.run()
         }
     }

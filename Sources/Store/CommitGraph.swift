@@ -12,7 +12,6 @@ struct GraphWriter {
         try write(identifiers: changes.identifiers)
         try write(merges: changes.merges)
         try write(links: changes.links)
-        try write(activity: changes.activity)
         try remove(identifiers: changes.removedIdentifiers)
     }
 
@@ -79,18 +78,6 @@ struct GraphWriter {
         }
     }
 
-    private func write(activity: [ProfileActivity]) throws {
-        guard !activity.isEmpty else { return }
-        let statement = try RawStatement(db, "INSERT OR REPLACE INTO activity VALUES (?, ?, ?, ?)")
-        for row in activity {
-            statement.bind(1, row.ordinal)
-            statement.bind(2, row.updatedAt)
-            statement.bind(3, row.lastMessageID)
-            statement.bind(4, row.lastSourceID)
-            try statement.run()
-        }
-    }
-
     private func remove(identifiers: [Identifier]) throws {
         for identifier in identifiers {
             for sql in [
@@ -107,7 +94,7 @@ struct GraphWriter {
     }
 }
 
-/// Erases profiles with everything kept under their numbers (spec: collection §6.4).
+/// Erases profiles with every row kept under their numbers (spec: collection §6.4). `Runs.erase` takes out entries.
 struct ProfileEraser {
     private let db: Database
 
@@ -125,24 +112,10 @@ struct ProfileEraser {
                 """, profile)
             for sql in [
                 "DELETE FROM outbox WHERE ordinal = ?1",
-                "DELETE FROM transitions WHERE ordinal = ?1", "DELETE FROM activity WHERE ordinal = ?1",
                 "DELETE FROM identifiers WHERE owner = ?1", "DELETE FROM links WHERE user = ?1",
                 "DELETE FROM links WHERE account = ?1", "DELETE FROM merges WHERE absorbed = ?1",
                 "DELETE FROM merges WHERE survivor = ?1", "DELETE FROM profiles WHERE ordinal = ?1",
             ] { try run(sql, profile) }
-        }
-        let computations = try RawStatement(
-            db, "SELECT number FROM computations UNION SELECT number FROM deleted_computations"
-        ).all { $0.int64(0) }
-        for table in ["computed_values", "wakeups"] {
-            let statement = try RawStatement(db, "DELETE FROM \(table) WHERE computation = ? AND ordinal = ?")
-            for computation in computations {
-                for profile in profiles {
-                    statement.bind(1, computation)
-                    statement.bind(2, profile)
-                    try statement.run()
-                }
-            }
         }
     }
 

@@ -62,7 +62,6 @@ struct Conditions {
 }
 
 let destinationNumber = "(SELECT number FROM destinations WHERE id = ?)"
-private let computationNumber = "(SELECT number FROM computations WHERE id = ?)"
 
 extension StateStore {
     /// Waiting or parked emissions.
@@ -81,59 +80,6 @@ extension StateStore {
                 db, "SELECT \(Columns.outbox) FROM outbox JOIN destinations ON number = destination",
                 "ORDER BY sequence DESC", limit: limit
             ) { try $0.outboxRow() }
-        }
-    }
-
-    /// Transitions of these numbers.
-    public func transitions(
-        profiles: [ProfileOrdinal], computationID: String? = nil, before id: Int64? = nil, limit: Int
-    ) throws -> [TransitionRow] {
-        var conditions = Conditions()
-        conditions.add("ordinal", in: profiles)
-        // The plus keeps SQLite from walking all transitions of the computation for those of one profile.
-        conditions.add("+computation = \(computationNumber)", computationID)
-        conditions.add("transitions.id < ?", id)
-        return try fetchTransitions(conditions, limit: limit)
-    }
-
-    /// Transitions of a computation.
-    public func transitions(computationID: String, before id: Int64? = nil, limit: Int) throws -> [TransitionRow] {
-        var conditions = Conditions()
-        conditions.add("computation = \(computationNumber)", computationID)
-        conditions.add("transitions.id < ?", id)
-        return try fetchTransitions(conditions, limit: limit)
-    }
-
-    private func fetchTransitions(_ conditions: Conditions, limit: Int) throws -> [TransitionRow] {
-        try read { db in
-            try conditions.fetch(
-                db,
-                """
-                SELECT transitions.id, computations.id, ordinal, value, at, log_offset, cause
-                FROM transitions JOIN computations ON number = computation
-                """, "ORDER BY transitions.id DESC", limit: limit
-            ) {
-                TransitionRow(
-                    id: $0.int64(0), computationID: $0.string(1), ordinal: $0.ordinal(2), value: try $0.json(3),
-                    at: $0.instant(4), offset: $0.int64(5), cause: $0.string(6))
-            }
-        }
-    }
-
-    /// The values that a computation holds, ascending by ordinal, beginning after one.
-    public func values(computationID: String, after ordinal: ProfileOrdinal? = nil, limit: Int) throws
-        -> [ComputedValueRow]
-    {
-        var conditions = Conditions()
-        conditions.add("computation = \(computationNumber)", computationID)
-        conditions.add("ordinal > ?", ordinal.map { Int64($0.rawValue) })
-        return try read { db in
-            try conditions.fetch(
-                db,
-                """
-                SELECT computation, ordinal, value, changed_at, transition_number, emitted_ids FROM computed_values
-                """, "ORDER BY ordinal", limit: limit
-            ) { try $0.computedValue(computationID: computationID) }
         }
     }
 
@@ -212,33 +158,6 @@ extension StateStore {
             try conditions.fetch(
                 db, "SELECT user, account, created_at FROM links", "ORDER BY user, account", limit: .max
             ) { LinkRow(user: $0.ordinal(0), account: $0.ordinal(1), createdAt: $0.instant(2)) }
-        }
-    }
-
-    /// Whether a computation ever came to a value for any of these numbers, up to an instant.
-    public func hasTransition(computationID: String, profiles: [ProfileOrdinal], upTo instant: Instant) throws -> Bool {
-        var conditions = Conditions()
-        conditions.add("ordinal", in: profiles)
-        conditions.add("+computation = \(computationNumber)", computationID)
-        conditions.add("at <= ?", instant.milliseconds)
-        return try read { db in
-            try conditions.fetch(db, "SELECT id FROM transitions", "", limit: 1) { $0.int64(0) }.first != nil
-        }
-    }
-
-    /// The latest activity among these numbers.
-    public func activity(of profiles: [ProfileOrdinal]) throws -> ProfileActivity? {
-        var conditions = Conditions()
-        conditions.add("ordinal", in: profiles)
-        return try read { db in
-            try conditions.fetch(
-                db, "SELECT ordinal, updated_at, last_message_id, last_source_id FROM activity",
-                "ORDER BY updated_at DESC, ordinal", limit: 1
-            ) {
-                ProfileActivity(
-                    ordinal: $0.ordinal(0), updatedAt: $0.instant(1), lastMessageID: $0.string(2),
-                    lastSourceID: $0.string(3))
-            }.first
         }
     }
 

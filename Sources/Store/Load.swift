@@ -63,20 +63,17 @@ extension StateStore {
     }
 
     private func loadValues(_ db: Database, ids: [Int64: String], into state: inout LoadedState) throws {
-        try RawStatement(
-            db,
-            """
-            SELECT computation, ordinal, value, changed_at, transition_number, emitted_ids FROM computed_values
-            ORDER BY computation, ordinal
-            """
-        ).forEach {
-            // Of a deleted computation, not purged yet.
-            guard let id = ids[$0.int64(0)] else { return }
-            state.values.append(try $0.computedValue(computationID: id))
-        }
-        try RawStatement(db, "SELECT computation, ordinal, due FROM wakeups ORDER BY computation, ordinal").forEach {
-            guard let id = ids[$0.int64(0)] else { return }
-            state.wakeups.append(WakeupRow(computationID: id, ordinal: $0.ordinal(1), due: $0.instant(2)))
+        try Runs.forEach(db, .present) { entry, bytes in
+            let slot = UInt32(truncatingIfNeeded: entry.minor)
+            // Nothing, or of a deleted computation.
+            guard !entry.payload.isEmpty, let id = Slot.computation(slot).flatMap({ ids[$0] }) else { return }
+            if Slot.isWakeup(slot) {
+                let due = try entry.due(in: bytes)
+                state.wakeups.append(
+                    WakeupRow(computationID: id, ordinal: ProfileOrdinal(entry.ordinal), due: due))
+            } else {
+                state.values.append(try entry.value(in: bytes, computationID: id))
+            }
         }
     }
 
@@ -162,12 +159,5 @@ extension RawRow {
             identifier: Identifier(collection: try collection(0), type: string(1), value: string(2)),
             owner: ordinal(3), sequence: int64(4), createdAt: instant(5), sourceID: string(6),
             firstMessageID: string(7))
-    }
-
-    /// Columns from 1 on: ordinal, value, changed_at, transition_number, emitted_ids.
-    func computedValue(computationID: String) throws -> ComputedValueRow {
-        ComputedValueRow(
-            computationID: computationID, ordinal: ordinal(1), value: try json(2), changedAt: instant(3),
-            transition: int64(4), emittedIDs: UInt64(bitPattern: int64(5)))
     }
 }

@@ -33,11 +33,10 @@ extension StateStore {
         }
     }
 
+    // Values, wake-ups and transitions of computations that are gone fall out of runs when those are merged.
     // Tables without rowid are addressed by their primary key. Each condition can use an index.
     private static let leftoversOfComputations = [
-        ("wakeups", "computation, ordinal", "computation = ?1"),
-        ("computed_values", "computation, ordinal", "computation = ?1"),
-        ("transitions", "rowid", "computation = ?1"), ("backfills", "rowid", "computation = ?1"),
+        ("backfills", "rowid", "computation = ?1")
     ]
     private static let leftoversOfDestinations = [
         ("outbox", "rowid", "destination = ?1 AND parked_reason IS NULL"),

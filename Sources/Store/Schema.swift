@@ -10,6 +10,7 @@ enum Schema {
         migrator.registerMigration("4 economy of delivery") { try $0.execute(sql: economy) }
         migrator.registerMigration("5 regulations") { try $0.execute(sql: regulations) }
         migrator.registerMigration("dense records of attempts") { try AttemptRecord.replaceRows($0) }
+        migrator.registerMigration("6 journal and runs") { try PackingMigration(db: $0).run() }
         return migrator
     }
 

@@ -71,7 +71,7 @@ public struct LoadedState: Sendable {
     public var regulations: [Regulation] = []
     public var suppressed: [String] = []
 
-    /// By computation, then ordinal.
+    /// By ordinal, then computation.
     public var values: [ComputedValueRow] = []
     public var wakeups: [WakeupRow] = []
 

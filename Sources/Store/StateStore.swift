@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// Its calls block on the disk: make them from threads that may.
 public final class StateStore: Sendable {
-    /// How much of what is only there to be looked at is kept.
+    /// How much is kept of what is only there to be looked at, and of what is not in its place yet.
     public struct Retention: Sendable, Hashable {
         /// Attempts that are listed, with their emissions.
         public var attempts = 20_000
@@ -18,12 +18,17 @@ public final class StateStore: Sendable {
         public var attemptBodies = 2_000
         /// Identity issues that are listed (spec: collection §4.12).
         public var issues = 500
+        /// Bytes of changes that are sorted together: so much is kept in memory, too.
+        public var journalBytes = 32 << 20
 
         public init() {}
     }
 
     let pool: DatabasePool
     let retention: Retention
+    /// What of the journal is in no run yet. Commits add to it after they have succeeded.
+    let tail: Mutex<JournalTail>
+    let upkeep: RunUpkeep
     /// The numbers of stored computations and destinations. Used under the pool's serialized writer only; `nil` makes
     /// the next transaction read them again.
     let numbers = Mutex<Numbers?>(nil)
@@ -33,6 +38,7 @@ public final class StateStore: Sendable {
     /// Throws `StoreError.newerSchema` or `.notDurable`, or GRDB's `DatabaseError` where the file can't be used.
     public init(path: String, retention: Retention = Retention()) throws {
         self.retention = retention
+        upkeep = RunUpkeep(sealBytes: retention.journalBytes)
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
         pool = try DatabasePool(path: path, configuration: configuration)
@@ -48,6 +54,11 @@ public final class StateStore: Sendable {
         let migrator = Schema.migrator
         guard try !pool.read(migrator.hasBeenSuperseded) else { throw StoreError.newerSchema }
         try migrator.migrate(pool)
+        let rows = try pool.read { try Runs.openRows($0) }
+        let last = try pool.read { try Runs.sealed($0) }
+        tail = Mutex(JournalTail(rows: rows, next: max(rows.last?.number ?? 0, last) + 1))
+        // What a kill has left behind.
+        upkeep.schedule(self)
     }
 
     /// Copies the whole state, consistent as of one instant, into a new file while both writers go on.
@@ -58,7 +69,10 @@ public final class StateStore: Sendable {
     }
 
     /// Closes the file after the work in progress. Everything afterwards throws.
-    public func close() throws { try pool.close() }
+    public func close() throws {
+        upkeep.close()
+        try pool.close()
+    }
 }
 
 /// The numbers under which rows refer to computations and destinations.

@@ -12,6 +12,8 @@ public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What is stored can't be read back.
     case corrupt(String)
     case closed
+    /// The disk does not take the sorted changes.
+    case runsNotWritten(String)
 
     public var description: String {
         switch self {
@@ -23,6 +25,7 @@ public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unknownDestination(let id): "an emission goes to destination '\(id)', which is not stored"
         case .corrupt(let what): "state.sqlite is damaged: \(what); restore a backup"
         case .closed: "state.sqlite is closed"
+        case .runsNotWritten(let why): "changes can't be written in their order to state.sqlite: \(why)"
         }
     }
 }

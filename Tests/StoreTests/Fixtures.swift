@@ -71,6 +71,17 @@ extension StateChanges {
         return changes
     }
 
+    /// A value of each of five profiles.
+    static func values(of computationID: String, transition: Int64) -> StateChanges {
+        var changes = StateChanges()
+        changes.values = (0..<5).map {
+            ComputedValueRow(
+                computationID: computationID, ordinal: ProfileOrdinal($0), value: true, changedAt: at(0),
+                transition: transition)
+        }
+        return changes
+    }
+
     static func emissions(_ emissions: [Emission]) -> StateChanges {
         var changes = StateChanges()
         changes.emissions = emissions
