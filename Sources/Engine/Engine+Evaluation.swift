@@ -74,7 +74,7 @@ extension Engine {
         } else {
             let state = ComputedState(value: value, since: instant, transition: (standing?.transition ?? 0) + 1)
             transition(to: state, computation, profile, cause: cause)
-            work.add(registry.touched(by: history.traitID(computation.definition.key)), profile, in: self)
+            work.add(computation.readers, profile, in: self)
         }
     }
 

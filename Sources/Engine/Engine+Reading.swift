@@ -47,8 +47,10 @@ extension Engine {
         of computationID: String, after ordinal: ProfileOrdinal?, limit: Int, isForetold: Bool = false
     ) -> [MemberView] {
         guard let computation = registry.computation(id: computationID) else { return [] }
-        let ordinals = computation.states.lazy.filter { $0.value.isTelling }.map(\.key)
-            .filter { profile in ordinal.map { profile > $0 } ?? true }
+        var ordinals: [ProfileOrdinal] = []
+        computation.states.forEachTelling { profile in
+            if ordinal.map({ profile > $0 }) ?? true { ordinals.append(profile) }
+        }
         return smallest(limit, of: ordinals).compactMap { member(of: computation, $0, isForetold: isForetold) }
     }
 

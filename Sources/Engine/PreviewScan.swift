@@ -101,7 +101,7 @@ extension Engine {
         if let other = question.overlapWith.flatMap({ registry.computation(id: $0) }) {
             guard isPresent(question.at) else { return nil }
             var holders = ProfileSet(bound: ordinalLimit)
-            for (profile, state) in other.states where state.isTelling { holders.insert(profile) }
+            other.states.forEachTelling { holders.insert($0) }
             others = holders
         }
         return PreviewScan(

@@ -33,7 +33,9 @@ final class RegisteredComputation {
     var dependencies: Dependencies
     /// Position in dependency order: greater than that of every computation whose key the query reads.
     var rank = 0
-    var states: [ProfileOrdinal: ComputedState] = [:]
+    private(set) var states = StateTable()
+    /// Active computations whose query reads this one's key.
+    fileprivate(set) var readers: [RegisteredComputation] = []
     /// How many profiles are members, or hold a value.
     var size = 0
 
@@ -137,6 +139,7 @@ struct Registry {
                 byTrait[history.traitID(key), default: []].append(computation)
             }
         }
+        for computation in all { computation.readers = byTrait[history.traitID(computation.definition.key)] ?? [] }
     }
 
     /// What each computation reads, for the detection of cycles.

@@ -9,6 +9,8 @@ struct WakeUps {
     struct Key: Hashable {
         let computation: ComputationNumber
         let profile: ProfileOrdinal
+
+        fileprivate var packed: UInt64 { UInt64(computation.rawValue) << 32 | UInt64(profile.rawValue) }
     }
 
     private struct Entry: Comparable {
@@ -23,7 +25,7 @@ struct WakeUps {
         }
     }
 
-    private var armed: [Key: Instant] = [:]
+    private var armed = NumberMap<UInt64, Instant>(filler: .distantPast)
     private var heap = Heap<Entry>()
 
     var count: Int { armed.count }
@@ -31,7 +33,7 @@ struct WakeUps {
     /// The earliest due instant.
     mutating func nextDue() -> Instant? {
         while let entry = heap.min {
-            if armed[entry.key] == entry.due { return entry.due }
+            if armed[entry.key.packed] == entry.due { return entry.due }
             heap.removeMin()
         }
         return nil
@@ -39,8 +41,8 @@ struct WakeUps {
 
     /// Arms for `due` unless an earlier wake-up stands. Returns whether anything changed.
     mutating func arm(_ key: Key, due: Instant) -> Bool {
-        if let standing = armed[key], standing <= due { return false }
-        armed[key] = due
+        if let standing = armed[key.packed], standing <= due { return false }
+        armed[key.packed] = due
         heap.insert(Entry(due: due, key: key))
         return true
     }
@@ -48,12 +50,16 @@ struct WakeUps {
     /// Takes out the first wake-up due at or before `limit`.
     mutating func popDue(by limit: Instant) -> (key: Key, due: Instant)? {
         guard let due = nextDue(), due <= limit, let entry = heap.popMin() else { return nil }
-        armed[entry.key] = nil
+        armed[entry.key.packed] = nil
         return (entry.key, entry.due)
     }
 
     /// Disarms; returns whether one was armed. The heap drops its entry when it comes up.
-    mutating func disarm(_ key: Key) -> Bool { armed.removeValue(forKey: key) != nil }
+    mutating func disarm(_ key: Key) -> Bool {
+        guard armed[key.packed] != nil else { return false }
+        armed[key.packed] = nil
+        return true
+    }
 
-    func due(_ key: Key) -> Instant? { armed[key] }
+    func due(_ key: Key) -> Instant? { armed[key.packed] }
 }

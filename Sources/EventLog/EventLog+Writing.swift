@@ -59,6 +59,11 @@ extension EventLog {
         }
     }
 
+    /// Whether an append would be refused now.
+    public var isOverloaded: Bool {
+        state.withLock { $0.statistics.waitingBytes >= limits.waitingBytesMax && !$0.isClosed }
+    }
+
     private func refusal(_ state: inout State) -> EventLogError? {
         if state.isClosed { return .closed }
         guard state.statistics.waitingBytes >= limits.waitingBytesMax else { return nil }

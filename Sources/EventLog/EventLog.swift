@@ -27,7 +27,7 @@ public final class EventLog: Sendable {
         public var retryAfterSeconds: Int
 
         public init(
-            waitingBytesMax: Int = 64 << 20, blockBytes: Int = 1 << 20, recentBytesMax: Int = 16 << 20,
+            waitingBytesMax: Int = 16 << 20, blockBytes: Int = 1 << 20, recentBytesMax: Int = 16 << 20,
             retryAfterSeconds: Int = 2
         ) {
             self.waitingBytesMax = waitingBytesMax

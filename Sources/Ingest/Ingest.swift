@@ -25,6 +25,7 @@ public final class Ingest: Sendable {
     let gate: ReceiptGate
     let rateLimiter: RateLimiter?
     let admission: Admission
+    let processing: Admission
 
     /// The engine that applies the Log must keep its time behind the same `gate`.
     public init(
@@ -38,6 +39,7 @@ public final class Ingest: Sendable {
         self.gate = gate ?? ReceiptGate(clock: clock)
         self.configuration = configuration
         admission = Admission(bytesMax: configuration.heldBytesMax)
+        processing = Admission(bytesMax: configuration.processedBytesMax)
         self.rateLimiter = configuration.messagesPerSecondMax.map { RateLimiter(messagesPerSecond: $0) }
     }
 

@@ -12,9 +12,11 @@ public struct IngestConfiguration: Sendable, Hashable {
     /// Bytes of all messages of a batch after the envelope's context was merged into each: keeps a small request from
     /// becoming a large append.
     public var mergedBytesMax = 8 << 20
-    /// Bytes of bodies that requests hold at a time, all together; more is asked to come later. What a request takes in
-    /// memory is several times its body.
+    /// Bytes of bodies that are coming in at a time, all together; more is asked to come later.
     public var heldBytesMax = 32 << 20
+    /// Bytes of the requests that are being read or wait for the Log, all together; what else has come in by then is asked to
+    /// come later. In memory such a request takes several times this: its tree, its calls, what the Log writes.
+    public var processedBytesMax = 12 << 20
     /// Characters that an unknown write key must have to be taken for one: shorter ones are a client's mistake that it
     /// should see.
     public var writeKeyLengthMin = 4

@@ -20,10 +20,20 @@ extension Ingest {
             case .message: configuration.messageBytesMax
             case .batch: configuration.batchBytesMax
             }
-        var held = 0
-        defer { admission.leave(held) }
+        var (held, processed) = (0, 0)
+        defer {
+            admission.leave(held)
+            processing.leave(processed)
+        }
         let document: JSONDocument
-        switch try await RequestDecoder(bytesMax: bytesMax, admission: admission).decode(request, holding: &held) {
+        let decoder = RequestDecoder(bytesMax: bytesMax, admission: admission)
+        let decoded = try await decoder.decode(request, holding: &held) { bytes in
+            // Before it costs a client that is turned away anyway any time of ours.
+            guard !log.isOverloaded, processing.enter(bytes) else { return false }
+            processed = bytes
+            return true
+        }
+        switch decoded {
         case .success(let decoded): document = decoded
         case .failure(let refusal):
             // The key may be in the body that can't be read; a header's key still tells whose problem this is.
@@ -84,6 +94,18 @@ extension Ingest {
             kind: kind, envelope: envelope, sourceID: source.id, receivedAt: receivedAt,
             clientAddress: { self.clientAddress(request, peer: peer()) })
         read(messages, with: reader, &record)
+        // An envelope that is merged into each of its messages makes much of little.
+        let grown = record.accepted.reduce(0) { $0 + $1.body.count } - processed
+        if grown > 0 {
+            guard processing.enter(grown) else {
+                record = IngestJournal.Request(receivedAt: receivedAt, isRetry: record.isRetry, code: .rateLimited)
+                journal.record(record, sourceID: source.id)
+                return postpone(
+                    request, .tooManyRequests, .rateLimited, Refusal.tooMuch.message,
+                    seconds: log.limits.retryAfterSeconds)
+            }
+            processed += grown
+        }
         return await store(record, source: source, request)
     }
 

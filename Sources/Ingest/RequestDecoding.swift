@@ -17,8 +17,12 @@ struct RequestDecoder {
     var bytesMax: Int
     var admission: Admission
 
-    /// - Parameter held: Bytes that the request has been admitted with, also where this fails.
-    func decode(_ request: Request, holding held: inout Int) async throws -> Result<JSONDocument, Refusal> {
+    /// - Parameters:
+    ///   - held: Bytes that the request has been admitted with, also where this fails.
+    ///   - mayBeRead: Asked with the body's size once it is there, before it is parsed.
+    func decode(
+        _ request: Request, holding held: inout Int, mayBeRead: (Int) -> Bool
+    ) async throws -> Result<JSONDocument, Refusal> {
         let isCompressed: Bool
         switch (request.headers[.contentEncoding] ?? "").lowercased() {
         case "", "identity": isCompressed = false
@@ -46,6 +50,7 @@ struct RequestDecoder {
                 return .failure(Refusal(code: .badRequest, message: "The body is not valid gzip"))
             }
         }
+        guard mayBeRead(bytes.count) else { return .failure(.tooMuch) }
         do {
             let document = try RequestDecoder.parse(bytes)
             guard document.root.kind == .object else {

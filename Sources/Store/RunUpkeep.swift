@@ -164,7 +164,7 @@ extension StateStore {
     /// Deletes rows that runs have taken the place of, a megabyte at a time.
     private func dropLeavings(_ isStopping: @escaping () -> Bool) throws {
         // Whoever still builds one of these notices when it is about to be made live.
-        try pool.write { try RawStatement($0, "UPDATE runs SET state = 2 WHERE state = 0").run() }
+        try pool.write { _ = try RawStatement($0, "UPDATE runs SET state = 2 WHERE state = 0").run() }
         while !isStopping() {
             let isThrough = try pool.write { db in
                 let chunks = try RawStatement(

@@ -29,6 +29,7 @@ public final class StateStore: Sendable {
     /// What of the journal is in no run yet. Commits add to it after they have succeeded.
     let tail: Mutex<JournalTail>
     let upkeep: RunUpkeep
+    private let checkpointer: Checkpointer
     /// The numbers of stored computations and destinations. Used under the pool's serialized writer only; `nil` makes
     /// the next transaction read them again.
     let numbers = Mutex<Numbers?>(nil)
@@ -42,11 +43,12 @@ public final class StateStore: Sendable {
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
         pool = try DatabasePool(path: path, configuration: configuration)
+        let checkpointer = try Checkpointer(path: path)
+        self.checkpointer = checkpointer
         try pool.writeWithoutTransaction { db in
             // GRDB sets synchronous=NORMAL when it opens the file, so FULL must come afterwards (platform.md §1).
             try db.execute(sql: "PRAGMA synchronous = FULL")
-            // 64 MB: a page that many transactions change is copied into the file once.
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = 16384")
+            checkpointer.watch(db)
             try db.execute(sql: "PRAGMA cache_size = -65536")
             let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous") ?? -1
             guard synchronous == 2 else { throw StoreError.notDurable(synchronous: synchronous) }
@@ -71,6 +73,7 @@ public final class StateStore: Sendable {
     /// Closes the file after the work in progress. Everything afterwards throws.
     public func close() throws {
         upkeep.close()
+        try checkpointer.close()
         try pool.close()
     }
 }
@@ -107,13 +110,15 @@ extension StateStore {
         _ body: (Database, Numbers) throws -> Value
     ) throws -> Value {
         do {
-            return try pool.write { db in
+            let value = try pool.write { db in
                 let changed = try definitions(db)
                 let known = changed ? nil : numbers.withLock { $0 }
                 let current = try known ?? Numbers(db)
                 if known == nil { numbers.withLock { $0 = current } }
                 return try body(db, current)
             }
+            checkpointer.turn(pool)
+            return value
         } catch {
             // What was read in a transaction that failed may be wrong.
             numbers.withLock { $0 = nil }

@@ -9,6 +9,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var options: ServeArguments
 
     func run() async throws {
+        Memory.configure()
         let logger = options.logger
         let server = try Server(options: try options.server(), logger: logger)
         try await server.run()

@@ -152,6 +152,25 @@ import Testing
         #expect(rig.counters().accepted == 0 && rig.counters().requestCodes == [.storageUnavailable: 1])
     }
 
+    @Test("What is read and waits for the Log is bounded, what an envelope adds to messages included")
+    func processedBytes() async throws {
+        var configuration = IngestConfiguration()
+        configuration.processedBytesMax = 20_000
+        let rig = try Rig(configuration: configuration)
+        let filler = String(repeating: "x", count: 5_000)
+        let message = #"{"type":"track","event":"E","userId":"u"}"#
+        let grown =
+            #"{"context":{"f":"\#(filler)"},"batch":[\#(Array(repeating: message, count: 9).joined(separator: ","))]}"#
+        let large = #"{"batch":[\#(Array(repeating: track(bytes: 5_000), count: 5).joined(separator: ","))]}"#
+        for body in [grown, large] {
+            let reply = try await rig.post("/v1/batch", body, headers: authorized)
+            #expect(reply.status == 429 && reply.headers[.retryAfter].flatMap { Int($0) } ?? 0 > 0)
+        }
+        // Nothing stays reserved.
+        #expect(try await rig.post("/v1/batch", #"{"batch":[\#(message)]}"#, headers: authorized).isSuccess)
+        #expect(try rig.calls.count == 1)
+    }
+
     @Test("22 The limit per source, when there is one")
     func rateLimit() async throws {
         var configuration = IngestConfiguration()
