@@ -27,6 +27,12 @@ public struct BackfillProgress: Sendable, Hashable {
     public let total: Int
 }
 
+/// Whom a backfill must evaluate, found out once per job.
+enum BackfillScope {
+    case everybody
+    case only(ProfileSet)
+}
+
 extension Engine {
     /// Starts a backfill of everybody who exists now.
     func startJob(for computation: RegisteredComputation, asOf: Instant) {
@@ -96,7 +102,9 @@ extension Engine {
         let computation = registry[job.computation]
         let definition = computation.definition
         let keys = computation.dependencies.traitKeys
-        guard backfillScopes[job.computation] == nil, definition.level == .users,
+        guard backfillScopes[job.computation] == nil else { return }
+        backfillScopes[job.computation] = .everybody
+        guard definition.level == .users,
             keys.allSatisfy({ registry.computation(key: $0) == nil })
         else { return }
         let nobody = computation.compiled.evaluate(
@@ -104,21 +112,20 @@ extension Engine {
         guard isNothing(nobody.value, of: computation), nobody.changesAt == nil else { return }
         let events = computation.dependencies.events.keys.sorted().map { history.eventID($0) }
         let traits = keys.sorted().map { history.traitID($0) }
-        let runs = events.flatMap { history.snapshot(of: $0) } + traits.flatMap { history.snapshot(of: $0) }
+        let tables = events.map { history.snapshot(of: $0) } + traits.map { history.snapshot(of: $0) }
         var scope = ProfileSet(bound: ordinalLimit)
-        for run in runs {
-            guard run.isSound else { return }
-            for number in run.profiles {
-                let profile = ProfileOrdinal(number)
+        for table in tables {
+            let isSound = table.forEachProfile { profile in
                 if identity.exists(profile) { scope.insert(identity.canonical(profile)) }
             }
+            guard isSound else { return }
         }
-        backfillScopes[job.computation] = scope
+        backfillScopes[job.computation] = .only(scope)
     }
 
     /// Whether the evaluation of a profile would come to nothing and leave nothing behind.
     private func isOutOfScope(_ profile: ProfileOrdinal, of computation: RegisteredComputation) -> Bool {
-        guard let scope = backfillScopes[computation.number] else { return false }
+        guard case .only(let scope)? = backfillScopes[computation.number] else { return false }
         return !scope.contains(profile) && computation.states[profile] == nil
     }
 

@@ -46,7 +46,7 @@ public final class Engine {
     var deduplicator = Deduplicator()
     var jobs: [BackfillJob] = []
     /// Of jobs that have begun: who can have a value. Made from the history, never stored.
-    var backfillScopes: [ComputationNumber: ProfileSet] = [:]
+    var backfillScopes: [ComputationNumber: BackfillScope] = [:]
     var firstSyncs: [FirstSyncJob] = []
     var firstSyncsChanged = false
     /// Those that are not finished.

@@ -38,8 +38,7 @@ public final class Table {
     private(set) var removedFromFrozen: Set<UInt32> = []
     /// What is on disk, oldest first.
     private(set) var runs: [Run] = []
-    /// The fresh rows as a run, with how many rows and removals there were.
-    private var tailRun: (run: Run?, rows: Int, removals: Int)?
+    private var freshRun = FreshRun()
 
     var values: ColumnTree
     var context = ColumnTree(keepsObjects: false)
@@ -214,36 +213,16 @@ public final class Table {
             context: context.columns.map(\.cells), scrubbed: scrubbed)
     }
 
-    /// Everything as runs: those on disk, then what is in memory put together the same way.
-    func snapshot() -> [Run] {
-        var all = runs
-        if let frozen {
-            if let run = Table.run(of: frozen, isTrait: isTrait, number) {
-                all.append(removedFromFrozen.isEmpty ? run : run.removing(removedFromFrozen))
-            }
-        }
-        if freshCount > 0 {
-            if tailRun?.rows != freshCount || tailRun?.removals != scrubbed.count {
-                tailRun = (Table.run(of: batch(), isTrait: isTrait, number), freshCount, scrubbed.count)
-            }
-            if let run = tailRun?.run { all.append(run) }
-        }
-        return all
-    }
-
-    private static func run(of batch: RowBatch, isTrait: Bool, _ number: UInt32) -> Run? {
-        let input = BatchInput(batch)
-        guard input.rowCount > 0 else { return nil }
-        let sink = ByteSink()
-        guard let descriptor = try? RunEncoder.encode(input, isTrait: isTrait, table: number, to: sink) else {
-            return nil
-        }
-        return Run(descriptor, in: sink.takeMemory(name: "memory"), file: 0, DamageReport())
+    /// Everything as it is now. Nothing is copied before the next row comes, and then only arrays.
+    func snapshot() -> TableSnapshot {
+        TableSnapshot(
+            isTrait: isTrait, number: number, written: runs, frozen: frozen, removedFromFrozen: removedFromFrozen,
+            fresh: freshCount > 0 ? batch() : nil, freshRun: freshRun)
     }
 
     /// Hands over the fresh rows to be written; new ones are collected apart. There is nothing frozen before.
     func freeze() {
-        tailRun = nil
+        freshRun = FreshRun()
         guard freshCount > 0 else { return }
         let batch = batch()
         timestamps = []

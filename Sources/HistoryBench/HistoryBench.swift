@@ -40,19 +40,23 @@ public struct HistoryBench {
     public func run(say: (String) -> Void) async throws {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let files = directory.appending(path: "history")
+        var figures = ""
+        let history: History
         if reusesFiles {
-            _ = try await measure(History(directory: files.path), say)
-            return
+            history = try History(directory: files.path)
+        } else {
+            let clock = ContinuousClock()
+            let began = clock.now
+            let data = BenchData(events: events, profiles: profiles, seed: seed)
+            say("\(data.events) events of \(profiles) profiles in \(seconds(clock.now - began)) s")
+            try data.write(to: directory)
+            let stored = try StoredHistory(data, in: files, say: say)
+            (history, figures) = (stored.history, stored.report)
         }
-        let clock = ContinuousClock()
-        let began = clock.now
-        let data = BenchData(events: events, profiles: profiles, seed: seed)
-        say("\(data.events) events of \(profiles) profiles in \(seconds(clock.now - began)) s")
-        try data.write(to: directory)
-        let stored = try StoredHistory(data, in: files, say: say)
-        let queries = try await measure(stored.history, say)
+        let queries = try await measure(history, say)
+        guard question.isEmpty else { return }
         let report =
-            "{\"events\":\(data.events),\"profiles\":\(profiles),\"seed\":\(seed)\(stored.report),\"queries\":[\(queries)]}"
+            "{\"events\":\(events),\"profiles\":\(profiles),\"seed\":\(seed)\(figures),\"queries\":[\(queries)]}"
         try Data(report.utf8).write(to: directory.appending(path: "muster.json"))
     }
 

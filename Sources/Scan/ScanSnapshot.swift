@@ -40,13 +40,13 @@ public struct ScanSnapshot: Sendable {
     }
 }
 
-/// What a plan reads of a History, as it was at one moment. Taking it costs the fresh rows of the plan's tables; looking
+/// What a plan reads of a History, as it was at one moment. Taking it copies nothing; making runs of fresh rows and looking
 /// whether files are sound, which may read them whole, is left for later and for another thread.
 public struct ScanSource: Sendable {
     private struct Part: Sendable {
         var table: ScanPlan.TableKey
         var columns: [(name: ScanRun.ColumnName, number: Int)]
-        var runs: [Run]
+        var rows: TableSnapshot
     }
 
     private let parts: [Part]
@@ -54,7 +54,7 @@ public struct ScanSource: Sendable {
 
     public init(_ history: History, for plan: ScanPlan) {
         let parts = zip(plan.tables, plan.columns).map { key, columns in
-            let (table, runs) =
+            let (table, rows) =
                 switch key {
                 case .event(let id): (history.table(id), history.snapshot(of: id))
                 case .trait(let id): (history.table(id), history.snapshot(of: id))
@@ -62,24 +62,15 @@ public struct ScanSource: Sendable {
             let numbered = columns.compactMap { name in
                 table.column(name.root, name.path).map { (name: name, number: $0) }
             }
-            return Part(table: key, columns: numbered, runs: runs)
+            return Part(table: key, columns: numbered, rows: rows)
         }
         self.parts = parts
-        // Where rankings compare strings, the order of those that dictionaries name.
+        // Where rankings compare strings, the order of those that are soon found.
         var codes: Set<UInt32> = []
         for field in plan.rankedFields {
             let (name, part) = (plan.columns[field.table][field.column], parts[field.table])
             guard let number = part.columns.first(where: { $0.name == name })?.number else { continue }
-            for run in part.runs {
-                guard let column = run.column(name.root, number), column.isSound else { continue }
-                switch column.encoding {
-                case .constant, .codes8, .codes16:
-                    for bits in column.dictionary where Bits.isString(bits) {
-                        codes.insert(UInt32(truncatingIfNeeded: bits))
-                    }
-                case .integers, .codes32, .cells, .sparse: continue
-                }
-            }
+            codes.formUnion(part.rows.stringCodes(name.root, number))
         }
         var snapshot = ScanSnapshot()
         snapshot.rank(codes.filter { $0 < ScanSource.maximumRankedCode }, in: history.store)
@@ -94,7 +85,7 @@ public struct ScanSource: Sendable {
         var snapshot = ScanSnapshot()
         snapshot.ranks = ranks
         for part in parts {
-            for run in part.runs {
+            for run in part.rows.runs() {
                 guard let run = ScanRun(run, columns: part.columns) else { return nil }
                 snapshot.add(run, to: part.table)
             }

@@ -100,13 +100,13 @@ extension History {
             lines.append("event \(entry.name) ×\(entry.count) \(entry.firstSeen)…\(entry.lastSeen)")
             lines += (entry.properties + entry.context).map { describe($0, samples) }
             for person in people { lines += rows(entry.id, of: person).lines("\(entry.name) of \(person)") }
-            lines += snapshotLines(snapshot(of: entry.id), table(entry.id), "\(entry.name)")
+            lines += snapshotLines(snapshot(of: entry.id).runs(), table(entry.id), "\(entry.name)")
         }
         for entry in traitCatalogue {
             lines.append("trait \(entry.key) ×\(entry.count) \(entry.firstSeen)…\(entry.lastSeen)")
             lines += entry.paths.map { describe($0, samples) }
             for person in people { lines += rows(entry.id, of: person).lines("\(entry.key) of \(person)") }
-            lines += snapshotLines(snapshot(of: entry.id), table(entry.id), "\(entry.key)")
+            lines += snapshotLines(snapshot(of: entry.id).runs(), table(entry.id), "\(entry.key)")
         }
         for person in people {
             var last: TimelineEntry?

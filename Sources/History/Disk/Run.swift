@@ -272,12 +272,3 @@ struct RunDescriptor: Equatable {
     var integers: [Integers] = []
     var columns: [Column] = []
 }
-
-extension History {
-    /// Every row of an event name as runs: those on disk, then the fresh ones put together the same way. A profile's rows
-    /// may be spread over several runs and overlap in time.
-    public func snapshot(of id: EventID) -> [Run] { table(id).snapshot() }
-
-    /// Every row of a trait key as runs.
-    public func snapshot(of id: TraitID) -> [Run] { table(id).snapshot() }
-}
