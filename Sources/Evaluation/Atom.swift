@@ -195,7 +195,7 @@ package enum NumericText {
     }
 
     /// 10⁰ to 10²², which doubles hold exactly.
-    static let powersOfTen: [Double] = [
+    @usableFromInline package static let powersOfTen: [Double] = [
         1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
         1e20,
         1e21, 1e22,
@@ -203,6 +203,7 @@ package enum NumericText {
 
     /// A sum or mean without the noise of binary fractions: rounded to 15 significant decimal digits, so that
     /// `19.99 + 39.98` is 59.97 and a threshold means what it says.
+    @inlinable
     package static func rounded(_ value: Double) -> Double {
         let magnitude = abs(value)
         guard magnitude >= 1e-7, magnitude < 1e15 else { return value }
@@ -210,6 +211,9 @@ package enum NumericText {
         let digits = Double(magnitude.exponent + 1) * 0.301_029_995_663_982
         var scale = min(22, max(0, Int((13.9 - digits).rounded(.down))))
         while scale < 22, magnitude * powersOfTen[scale] < 1e14 { scale += 1 }
-        return (value * powersOfTen[scale]).rounded() / powersOfTen[scale]
+        // Halves go away from zero. This way it is two instructions; `rounded()` is a call.
+        let scaled = magnitude * powersOfTen[scale]
+        let whole = (scaled + 0.5.nextDown).rounded(.towardZero) / powersOfTen[scale]
+        return value < 0 ? -whole : whole
     }
 }

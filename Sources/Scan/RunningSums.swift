@@ -59,16 +59,14 @@ extension BlockScan {
                 BlockScan.set(sums.doubts, UInt32(bit))
                 BlockScan.set(sums.known, UInt32(bit))
             }
-            let counted = CountedRows(rows: rows, mask: mask)
-            var row = counted.first
-            guard row < rows.upperBound else { return }
+            let first = mask?.next(from: rows.lowerBound, before: rows.upperBound) ?? rows.lowerBound
+            guard first < rows.upperBound else { return }
             let isKnown = sums.known[bit >> 6] &>> UInt64(bit & 63) & 1 == 1
-            if isKnown, slice.timestamps[row] <= sums.latest[bit] { isInOrder = false }
+            if isKnown, slice.timestamps[first] <= sums.latest[bit] { isInOrder = false }
             BlockScan.set(sums.known, UInt32(bit))
-            var last = row
+            var last = first
             var (sum, count) = (sums.sums[bit], sums.counts[bit])
-            while row < rows.upperBound {
-                last = row
+            func add(_ row: Int) {
                 let bits = cells?[row] ?? Bits.missing
                 if Bits.isNumber(bits) {
                     sum += Double(bitPattern: bits)
@@ -76,7 +74,17 @@ extension BlockScan {
                 } else if !BlockScan.isNumberless(bits) {
                     BlockScan.set(sums.doubts, UInt32(bit))
                 }
-                row = counted.after(row)
+            }
+            if let mask {
+                var row = first
+                while row < rows.upperBound {
+                    last = row
+                    add(row)
+                    row = mask.next(from: row + 1, before: rows.upperBound)
+                }
+            } else {
+                for row in rows { add(row) }
+                last = rows.upperBound - 1
             }
             (sums.sums[bit], sums.counts[bit]) = (sum, count)
             sums.latest[bit] = slice.timestamps[last]
