@@ -135,7 +135,7 @@ let package = Package(
             dependencies: [
                 "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination",
                 "WebhookDestination", "API", "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench",
-                "EngineBench", "Query",
+                "EngineBench", "Query", "Scan",
                 argumentParser, asyncHTTPClient, hummingbird, logging, serviceLifecycle, unixSignals, nioCore, nioHTTP1,
             ],
             swiftSettings: swiftSettings),

@@ -14,6 +14,11 @@ struct Muster: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, DemoCommand.self, SandboxCommand.self, ReconcileCommand.self, BenchCommand.self,
         ])
+
+    static func main() async {
+        Processor.check()
+        await main(nil)
+    }
 }
 
 /// The version that the program says it is.
