@@ -78,11 +78,34 @@ extension Engine {
         }
     }
 
-    /// Evaluates a profile for every job that has not come to it yet, before something changes it.
-    func catchUp(_ profile: ProfileOrdinal) {
-        for index in jobs.indices where jobs[index].sweep.takeEarly(profile) {
-            changedJobs.insert(jobs[index].computation)
-            evaluateForJob(jobs[index], profile)
+    /// Evaluates profiles that something is about to change for every job that has not come to them yet, and fires what
+    /// that armed in the past. Then they are as if each job had been done at once when it was accepted.
+    func catchUp(_ profiles: [ProfileOrdinal]) {
+        guard !jobs.isEmpty else { return }
+        for profile in profiles { evaluateEarly(profile, jobs: jobs.indices) }
+        fireWakeUps(by: now)
+    }
+
+    /// The same before something happens to a profile at an instant, for jobs that were accepted before that.
+    func catchUp(_ profile: ProfileOrdinal, before instant: Instant) {
+        evaluateEarly(profile, jobs: jobs.indices.prefix { jobs[$0].asOf < instant })
+    }
+
+    /// A person's accounts are evaluated with them, because whatever changes a person may change these.
+    private func evaluateEarly(_ profile: ProfileOrdinal, jobs indices: Range<Int>) {
+        let accounts = level(of: profile) == .users ? identity.accounts(of: profile) : []
+        for index in indices {
+            for holder in [profile] + accounts where jobs[index].sweep.takeEarly(holder) {
+                let job = jobs[index]
+                changedJobs.insert(job.computation)
+                if level(of: holder) == .accounts {
+                    // An account may read what earlier jobs say of its people.
+                    for user in identity.users(of: holder) { evaluateEarly(user, jobs: indices.lowerBound..<index) }
+                }
+                // What earlier jobs armed before this one was accepted comes first.
+                fireWakeUps(by: job.asOf)
+                evaluateForJob(job, holder)
+            }
         }
     }
 

@@ -22,11 +22,10 @@ extension Engine {
         }
         if !jobs.isEmpty || !firstSyncs.isEmpty {
             // Backfills and first syncs see profiles as they were: before this call's ids and events.
-            for identifier in identity.promotedIdentifiers(of: call, body: document.root) {
-                guard let profile = identity.profile(for: identifier) else { continue }
-                catchUp(profile)
-                catchUpFirstSyncs(profile)
-            }
+            let profiles = identity.promotedIdentifiers(of: call, body: document.root)
+                .compactMap { identity.profile(for: $0) }
+            catchUp(profiles)
+            for profile in profiles { catchUpFirstSyncs(profile) }
         }
         let resolution = identity.resolve(call, body: document.root, offset: offset)
         record(resolution)

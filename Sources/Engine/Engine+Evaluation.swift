@@ -36,13 +36,18 @@ extension Engine {
 
     /// Fires every wake-up due by `limit`, in the order of their instants.
     func fireWakeUps(by limit: Instant) {
-        while let (key, due) = wakeUps.popDue(by: limit) {
+        while let (key, due) = wakeUps.nextDue(by: limit) {
+            if !jobs.isEmpty {
+                catchUp(identity.canonical(key.profile), before: due)
+                // That may have armed an earlier one, or have fired this one.
+                guard let next = wakeUps.nextDue(by: limit), next.key == key, next.due == due else { continue }
+            }
+            wakeUps.disarm(key)
             statistics.wakeUpsFired += 1
+            changes.wakeups.append(row(of: key, due: nil))
             let computation = registry[key.computation]
             let profile = identity.canonical(key.profile)
-            changes.wakeups.append(row(of: key, due: nil))
             guard computation.isActive, identity.exists(profile) else { continue }
-            if !jobs.isEmpty { catchUp(profile) }
             var work = Worklist()
             work.add(computation, profile)
             run(&work, at: due, cause: .time)

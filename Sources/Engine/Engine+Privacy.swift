@@ -32,6 +32,7 @@ extension Engine {
             guard order.kind.deletes,
                 let profile = identity.profile(for: Identifier(type: "user_id", value: userID))
             else { continue }
+            catchUp([profile])
             regulation.profiles += deleteProfile(profile)
         }
         regulation.logEnd = position
@@ -113,6 +114,7 @@ extension Engine {
         guard let profile = identity.profile(for: Identifier(type: "user_id", value: userID)) else {
             throw CommandError(.notFound, "there is no profile with the user id '\(userID)'")
         }
+        catchUp([profile])
         do {
             let removal = try identity.remove(identifier, from: profile)
             people.note(identity.canonical(profile))

@@ -31,9 +31,17 @@ struct WakeUps {
     var count: Int { armed.count }
 
     /// The earliest due instant.
-    mutating func nextDue() -> Instant? {
+    mutating func nextDue() -> Instant? { next()?.due }
+
+    /// The first wake-up due at or before `limit`.
+    mutating func nextDue(by limit: Instant) -> (key: Key, due: Instant)? {
+        guard let next = next(), next.due <= limit else { return nil }
+        return (next.key, next.due)
+    }
+
+    private mutating func next() -> Entry? {
         while let entry = heap.min {
-            if armed[entry.key.packed] == entry.due { return entry.due }
+            if armed[entry.key.packed] == entry.due { return entry }
             heap.removeMin()
         }
         return nil
@@ -47,14 +55,8 @@ struct WakeUps {
         return true
     }
 
-    /// Takes out the first wake-up due at or before `limit`.
-    mutating func popDue(by limit: Instant) -> (key: Key, due: Instant)? {
-        guard let due = nextDue(), due <= limit, let entry = heap.popMin() else { return nil }
-        armed[entry.key.packed] = nil
-        return (entry.key, entry.due)
-    }
-
     /// Disarms; returns whether one was armed. The heap drops its entry when it comes up.
+    @discardableResult
     mutating func disarm(_ key: Key) -> Bool {
         guard armed[key.packed] != nil else { return false }
         armed[key.packed] = nil

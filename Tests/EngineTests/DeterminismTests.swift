@@ -13,12 +13,17 @@ import Testing
 /// backfill chunks and restarts. Method: one seeded history of calls, commands, merges and late events is applied in
 /// several ways; values and transitions of every profile must be equal.
 @Suite struct DeterminismTests {
-    static let queries = [
-        "event('A').within(2 hours).count() >= 2",
-        "event('A').between(1 hours, 3 hours).count() >= 1 AND NOT event('B').within(1 hours).count() >= 1",
-        "NOT event('B').count() >= 1 AND trait('plan') = 'pro'",
-        "event('A').where(NOT event('B').within(parent: 1 hours).count() >= 1).within(4 hours).count() >= 1",
-        "trait('q0') = 'true' OR trait('q2') = 'true'",
+    static let queries: [(level: Computation.Level, text: String)] = [
+        (.users, "event('A').within(2 hours).count() >= 2"),
+        (.users, "event('A').between(1 hours, 3 hours).count() >= 1 AND NOT event('B').within(1 hours).count() >= 1"),
+        (.accounts, "event('A').within(90 minutes).count() >= 3"),
+        (.users, "NOT event('B').count() >= 1 AND trait('plan') = 'pro'"),
+        (
+            .users,
+            "event('A').where(NOT event('B').within(parent: 1 hours).count() >= 1).within(4 hours).count() >= 1"
+        ),
+        (.users, "trait('q0') = 'true' OR trait('q3') = 'true'"),
+        (.accounts, "ANY trait('q1') = 'true' AND NOT event('B').within(30 minutes).count() >= 1"),
     ]
 
     /// A few hours of a few people, anonymous first, with definitions arriving in the middle.
@@ -26,16 +31,21 @@ import Testing
         var random = SeededRandom(seed: seed)
         var entries = [muster.destination(at: start)]
         var at = start
-        for step in 0..<160 {
-            at = at + .minutes(Int64(random.next(10)))
+        for step in 0..<200 {
+            // Now and then nothing comes for so long that much happens by time alone.
+            at = at + .minutes(Int64(random.next(12) == 0 ? random.next(180) : random.next(10)))
             let person = random.next(4)
             let user = random.next(3) == 0 ? nil : "u\(person)"
             let anonymous = random.next(2) == 0 ? "a\(random.next(6))" : nil
             let late = at - .minutes(Int64(random.next(4) == 0 ? random.next(200) : 0))
-            if step % 30 == 10, step / 30 < queries.count {
-                let key = "q\(step / 30)"
-                entries.append(muster.create(.audience, key: key, queries[step / 30], at: at))
+            if step % 25 == 10, step / 25 < queries.count {
+                let (key, query) = ("q\(step / 25)", queries[step / 25])
+                entries.append(muster.create(.audience, key: key, query.text, at: at, level: query.level))
                 entries.append(muster.connect("aud_\(key)", at: at))
+            } else if random.next(12) == 0 {
+                entries.append(
+                    muster.call(
+                        .group, user: user ?? "u\(person)", group: "g\(random.next(2))", at: late, received: at))
             } else if random.next(5) == 0 {
                 entries.append(
                     muster.identify(
@@ -55,7 +65,8 @@ import Testing
     /// Everything that people and destinations could tell apart, without the numbers that order the writing.
     func picture(_ muster: TestInstallation) throws -> [String] {
         var lines: [String] = []
-        for profile in muster.engine.profiles(.users, before: nil, limit: 1000) {
+        let people = muster.engine.profiles(.users, before: nil, limit: 1000)
+        for profile in people + muster.engine.profiles(.accounts, before: nil, limit: 1000) {
             for value in muster.engine.computedValues(of: profile.ordinal) {
                 lines.append("\(profile.segmentID) \(value.key)=\(value.value) since \(value.since)")
             }
@@ -66,10 +77,10 @@ import Testing
         return lines.sorted() + (try muster.outbox().map { $0["messageId"]?.string ?? "" }.sorted())
     }
 
-    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
+    @Test(arguments: 1...24 as ClosedRange<UInt64>)
     func sameLogSameState(seed: UInt64) async throws {
         print("determinism seed \(seed)")
-        let end = start + day + day
+        let end = start + day + day + day
         let plain = try TestInstallation()
         let entries = Self.history(plain, seed: seed)
         try await plain.apply(entries)
@@ -94,7 +105,7 @@ import Testing
             if random.next(20) == 0 { try chopped.reopen() }
         }
         while chopped.engine.hasBackfill { chopped.engine.continueBackfill(limit: 1) }
-        for step in 1...48 { try chopped.advance(to: start + .hours(Int64(step))) }
+        for step in 1...72 { try chopped.advance(to: start + .hours(Int64(step))) }
         let found = try picture(chopped)
         let differences =
             found.filter { !expected.contains($0) }.map { "+ \($0)" }
