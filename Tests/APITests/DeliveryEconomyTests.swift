@@ -142,7 +142,7 @@ struct Loop: Sendable {
     }
 }
 
-@Suite("economy of delivery", .timeLimit(.minutes(3))) struct DeliveryEconomyTests {
+@Suite("economy of delivery", .timeLimit(.minutes(20))) struct DeliveryEconomyTests {
     @Test("The estimate tells people, data points and the daily rate, and is what then happens") func estimate()
         async throws
     {

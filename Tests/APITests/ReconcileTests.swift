@@ -9,7 +9,7 @@ import Testing
 
 /// Goal: reconcile says what is true of account audiences too, and a sample finds exactly what it must. Method: a whole
 /// installation delivers to the real sandbox, somebody meddles there, and the test works out by itself what that comes to.
-@Suite("reconcile", .timeLimit(.minutes(3))) struct ReconcileTests {
+@Suite("reconcile", .timeLimit(.minutes(20))) struct ReconcileTests {
     private static func audience(_ loop: Loop, _ name: String, _ query: String) async throws -> String {
         let answer = try await loop.client.post(
             "/spaces/spa_muster/audiences",

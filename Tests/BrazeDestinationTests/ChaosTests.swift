@@ -285,11 +285,11 @@ private struct Crowd {
                     state.throttleRate = 0
                     state.isKeyRevoked = false
                 }
-                try await eventually("everything was said", within: .seconds(60)) { try desk.waiting == 0 }
+                try await eventually("everything was said") { try desk.waiting == 0 }
                 let parked = try desk.store.outbox(destinationID: "dst", parked: true, limit: 100_000)
                 #expect(parked.allSatisfy { $0.parkedReason == "Internal error while processing this object" })
                 #expect(try await running.service.redrive(destinationID: "dst") == parked.count)
-                try await eventually("what was parked as well", within: .seconds(60)) { try desk.waiting == 0 }
+                try await eventually("what was parked as well") { try desk.waiting == 0 }
                 try await running.stop()
                 try check(crowd, desk, braze)
             }
@@ -340,18 +340,17 @@ private struct Crowd {
     func neighbours() async throws {
         try await Desk.with { desk in
             var never = ScriptedBraze.Answer.success
-            never.delay = .seconds(15)
+            never.delay = .seconds(3600)
             let running = try desk.start(
-                [desk.destination("dead"), desk.destination()], Desk.configuration { $0.answerTimeout = .seconds(30) })
+                [desk.destination("dead"), desk.destination()], Desk.configuration { $0.answerTimeout = .seconds(3600) }
+            )
             // Sixteen requests to the dead one, each of which takes a connection and keeps it.
             desk.braze.script(Array(repeating: never, count: 16))
             try desk.emit(
                 (0..<(16 * 75)).map { desk.track("slow\($0)", "E", destination: "dead") }, to: running)
             try await eventually("sixteen wait") { desk.braze.calls.count == 16 }
-            let start = ContinuousClock.now
             try desk.emit((0..<150).map { desk.track("fast\($0)", "E") }, to: running)
             try await eventually("the other goes on") { try desk.waiting == 0 }
-            #expect(ContinuousClock.now - start < .seconds(12), "it waited for the dead one")
             #expect(try desk.store.counts(destinationID: "dead").waiting == 16 * 75)
             running.task.cancel()
             _ = await running.task.result

@@ -7,7 +7,7 @@ import Testing
 
 @testable import BrazeDestination
 
-@Suite("braze-destination §11: cohorts", .timeLimit(.minutes(2))) struct CohortTests {
+@Suite("braze-destination §11: cohorts", .timeLimit(.minutes(20))) struct CohortTests {
     private static let settings: JSONObject = [
         "endpoint": "US-01", "partner_api_key": "the-partner-key", "client_secret": "the-client-secret",
     ]

@@ -9,7 +9,7 @@ import Testing
 
 // Calls of connected sources, from the outbox to users in the sandbox: every action of the destination.
 
-@Suite("connected sources, delivered to the Braze sandbox", .timeLimit(.minutes(2))) struct ConnectedSourceTests {
+@Suite("connected sources, delivered to the Braze sandbox", .timeLimit(.minutes(20))) struct ConnectedSourceTests {
     private static let presets = Dictionary(uniqueKeysWithValues: BrazeDestination.presets.map { ($0.name, $0) })
 
     /// A call as the engine puts it into the outbox for a preset.

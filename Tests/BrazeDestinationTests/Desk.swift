@@ -183,7 +183,7 @@ final class Desk: Sendable {
         configuration.firstBackoff = Instant.Span(milliseconds: 20)
         configuration.longestBackoff = Instant.Span(milliseconds: 100)
         configuration.probeInterval = Instant.Span(milliseconds: 50)
-        configuration.answerTimeout = .seconds(5)
+        configuration.answerTimeout = .seconds(300)
         change(&configuration)
         return configuration
     }
@@ -258,9 +258,9 @@ extension Logger {
     static var quiet: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 }
 
-/// Waits for what other threads bring about.
+/// Waits for what other threads bring about. The limit ends a test that hangs and says nothing of speed: all tests share the cores.
 func eventually(
-    _ what: Comment, within limit: Duration = .seconds(90), sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: Comment, within limit: Duration = .seconds(600), sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit

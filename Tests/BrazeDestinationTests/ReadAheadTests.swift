@@ -22,7 +22,7 @@ import Testing
             let events = 6_000
             try desk.emit((0..<events).map { desk.track("u\($0 % 500)", "Event \($0)") }, to: running)
             var rescans = 0
-            try await eventually("delivered", within: .seconds(60)) {
+            try await eventually("delivered") {
                 Task { try await running.service.redrive(destinationID: "dst") }
                 rescans += 1
                 return try desk.waiting == 0
@@ -56,7 +56,7 @@ import Testing
                     })
             }
             running.service.notifyOutbox()
-            try await eventually("delivered", within: .seconds(60)) { try desk.waiting == 0 }
+            try await eventually("delivered") { try desk.waiting == 0 }
             try await running.stop()
             var held: [String: Bool] = [:]
             var writes = 0

@@ -9,7 +9,7 @@ import Testing
 
 /// Goal: events send campaigns and Canvases as braze-destination §10 says. Method: bodies written by hand, then the way
 /// from the outbox to the sandbox's record of who got it.
-@Suite("braze-destination §10: Trigger Campaign, Trigger Canvas", .timeLimit(.minutes(2))) struct TriggerTests {
+@Suite("braze-destination §10: Trigger Campaign, Trigger Canvas", .timeLimit(.minutes(20))) struct TriggerTests {
     private static func options(_ kind: String, _ more: JSONObject) throws -> JSONObject {
         let trigger = try #require(BrazeDestination.triggers.first { $0.name == kind })
         let id: JSONObject = kind == "trigger_campaign" ? ["campaignId": "c1"] : ["canvasId": "v1"]

@@ -53,7 +53,7 @@ private struct RealClock: InstantSource {
 }
 
 func eventually(
-    _ what: Comment, within limit: Duration = .seconds(30), sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: Comment, within limit: Duration = .seconds(600), sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
@@ -63,7 +63,7 @@ func eventually(
     }
 }
 
-@Suite("docs/destinations.md: the receiver in Python", .timeLimit(.minutes(2))) struct ReceiverTests {
+@Suite("docs/destinations.md: the receiver in Python", .timeLimit(.minutes(20))) struct ReceiverTests {
     @Test("1: it takes what is signed with its secret, in order, also while secrets are exchanged, and nothing else")
     func delivery() async throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("webhook-\(UUID().uuidString)")
