@@ -27,12 +27,13 @@ extension DeliveryQueue {
             preconditionFailure("request \(id) is not under way")
         }
         var settlement = Settlement()
+        let address = request.objects.first.flatMap { limits.ownAddress(of: $0.outgoing.array) }
         if case .answered(_, let advice) = result, let notBefore = advice.notBefore {
-            throttles.wait(until: notBefore)
+            withThrottles(of: address) { $0.wait(until: notBefore) }
         }
         switch result {
         case .answered(.taken(let rejected, let unplaced), _):
-            succeed(now: now)
+            succeed(at: address, now: now)
             let fates = takenFates(request, rejected, unplaced, &settlement)
             apply(fates, of: request, notBefore: nil, now: now, to: &settlement)
             let isRejected = settlement.entries.allSatisfy { $0.fate == .parked }
@@ -62,10 +63,16 @@ extension DeliveryQueue {
         case .answered(.throttled(let message), let advice):
             // Advice that is past already, as from a clock that differs from ours, is none.
             let advised = advice.notBefore.flatMap { $0 > now ? $0 : nil }
-            throttles.fail(
-                request: id, nextID: nextID, reason: message, notBefore: advised, now: now, backoff: backoff,
-                using: &random)
-            putBack(request, message, notBefore: nil, now: now, to: &settlement)
+            let (nextID, backoff) = (nextID, backoff)
+            var random = random
+            let until = withThrottles(of: address) { throttles in
+                throttles.fail(
+                    request: id, nextID: nextID, reason: message, notBefore: advised, now: now, backoff: backoff,
+                    using: &random)
+                return throttles.until
+            }
+            self.random = random
+            putBack(request, message, notBefore: address == nil ? nil : until, now: now, to: &settlement)
 
         case .answered(.unavailable(let message), _):
             fail(request, message, now: now)
@@ -100,9 +107,16 @@ extension DeliveryQueue {
 
     // MARK: Verdicts
 
-    private mutating func succeed(now: Instant) {
+    /// The waits of an address: that of one array, or the main one.
+    private mutating func withThrottles<Result>(
+        of address: String?, _ body: (inout FailureStreak) -> Result
+    ) -> Result {
+        if let address { body(&separateThrottles[address, default: FailureStreak()]) } else { body(&throttles) }
+    }
+
+    private mutating func succeed(at address: String?, now: Instant) {
         failures.reset()
-        throttles.end()
+        if let address { separateThrottles[address]?.end() } else { throttles.end() }
         isCautious = false
         lastDeliveredAt = now
     }

@@ -13,7 +13,8 @@ import Store
 ///    whom something earlier is not through yet). New emissions join the person's queue wherever it is.
 /// 2. A request is due when the ready persons fill one, or when the first has waited long enough.
 /// 3. It leaves when nothing holds it back: neither a pause, nor a limit, nor a failure streak, nor too many others. After
-///    a failure one request at a time feels its way.
+///    a failure one request at a time feels its way. Where objects go to an address of their own, a wait that is asked for
+///    there delays the persons whose next objects go there, and nobody else.
 /// 4. Its answer settles its emissions or puts them back at the front of their persons' queues.
 struct DeliveryQueue: Sendable {
     let limits: DestinationLimits
@@ -35,7 +36,10 @@ struct DeliveryQueue: Sendable {
     private(set) var nextID = 0
     private var bucket: TokenBucket
     var failures = FailureStreak()
+    /// Waits that the destination asked for, at its main address.
     var throttles = FailureStreak()
+    /// The same by array, for those with an address and so a limit of their own: they hold up nothing else.
+    var separateThrottles: [String: FailureStreak] = [:]
     /// Requests are made one at a time until one succeeds.
     var isCautious = false
     var standstill: Standstill?
@@ -183,7 +187,12 @@ struct DeliveryQueue: Sendable {
             persons[person]?.place = queue.isEmpty ? .nowhere : .delayed
             if queue.isEmpty { persons[person] = nil } else { waiting.append(person) }
         }
-        if !waiting.isEmpty { delayed.append((until, waiting)) }
+        guard !waiting.isEmpty else { return }
+        if delayed.last?.until == until {
+            delayed[delayed.count - 1].persons += waiting
+        } else {
+            delayed.append((until, waiting))
+        }
     }
 
     private mutating func releaseDelayed(now: Instant) {
@@ -203,6 +212,12 @@ struct DeliveryQueue: Sendable {
             guard let other = persons[person] else { return false }
             return other.place == .inFlight || (other.first ?? .max) < item.emission.sequence
         }
+    }
+
+    /// Until when objects for the address that something goes to must wait; `nil` if they need not.
+    private func throttled(_ item: QueueItem, now: Instant) -> Instant? {
+        guard let until = separateThrottles[item.array]?.until, until > now else { return nil }
+        return until
     }
 
     private mutating func releaseBlocked(now: Instant) {
@@ -255,14 +270,16 @@ struct DeliveryQueue: Sendable {
     /// Fills one request from the ready persons; `nil` if all that they had needs none.
     private mutating func fillRequest(now: Instant) -> PlannedRequest? {
         var builder = RequestBuilder(limits: limits)
+        let mayWait = mayBlock || !separateThrottles.isEmpty
         while !builder.isFull, let person = ready.first?.person, let index = persons.index(forKey: person) {
             let before = builder.items.count
             // Taken out while it is changed: a copy would copy what waits in it.
             var queue = PersonQueue()
             swap(&queue, &persons.values[index])
             let unneeded =
-                mayBlock
-                ? queue.take(person: person, into: &builder, until: mustWait)
+                mayWait
+                ? queue.take(person: person, into: &builder) { [self] in throttled($0, now: now) != nil || mustWait($0)
+                }
                 : queue.take(person: person, into: &builder)
             for entry in unneeded.emissions {
                 held.remove(entry.emission.sequence)
@@ -272,8 +289,9 @@ struct DeliveryQueue: Sendable {
                 settlement.note(person, name, known)
             }
             let tookPart = builder.items.count > before
-            let isBlocked = mayBlock && !tookPart && queue.isBlocked(mustWait)
-            guard tookPart || queue.isEmpty || isBlocked else {
+            let waitsUntil = mayWait && !tookPart ? queue.next.flatMap { throttled($0, now: now) } : nil
+            let isBlocked = mayWait && !tookPart && waitsUntil == nil && queue.isBlocked(mustWait)
+            guard tookPart || queue.isEmpty || isBlocked || waitsUntil != nil else {
                 precondition(!builder.isEmpty, "nothing of a person's queue fits an empty request")
                 swap(&queue, &persons.values[index])
                 break
@@ -283,7 +301,12 @@ struct DeliveryQueue: Sendable {
             queue.countedObjects = 0
             queue.place = tookPart ? .inFlight : isBlocked ? .blocked : .nowhere
             if isBlocked { blocked.append(person) }
-            if tookPart || isBlocked { swap(&queue, &persons.values[index]) } else { persons.remove(at: index) }
+            if queue.isEmpty, !tookPart {
+                persons.remove(at: index)
+            } else {
+                swap(&queue, &persons.values[index])
+                if let waitsUntil { delay([person], until: waitsUntil) }
+            }
         }
         guard !builder.isEmpty else { return nil }
         let taken = bucket.take(now: now)

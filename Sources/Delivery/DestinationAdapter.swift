@@ -229,6 +229,9 @@ public struct DestinationLimits: Sendable, Hashable {
     /// Whether a request holds objects of one array only.
     public var keepsArraysApart: Bool
 
+    /// The array, if its objects go to an address of their own; `nil` where they share the destination's main one.
+    func ownAddress(of array: String) -> String? { separateArrays[array] == nil ? nil : array }
+
     /// So many ready objects make a request worth sending at once.
     var fullRequest: Int { min(objectsPerRequest, objectsPerArray ?? objectsPerRequest) }
 

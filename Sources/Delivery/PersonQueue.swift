@@ -107,12 +107,17 @@ extension PersonQueue {
     }
 
     /// The sequence of the first that waits.
-    var first: Int64? {
-        [updates.first, occurrences.first].compactMap { $0?.emission.sequence }.min()
+    var first: Int64? { next?.emission.sequence }
+
+    /// The first that waits.
+    var next: QueueItem? {
+        guard let update = updates.first else { return occurrences.first }
+        guard let occurrence = occurrences.first else { return update }
+        return update.emission.sequence < occurrence.emission.sequence ? update : occurrence
     }
 
-    /// Whether the first that waits must wait for other persons.
-    func isBlocked(_ mustWait: (QueueItem) -> Bool) -> Bool { nextGroup()?.first.map(mustWait) == true }
+    /// Whether the first that waits must wait for others.
+    func isBlocked(_ mustWait: (QueueItem) -> Bool) -> Bool { next.map(mustWait) == true }
 
     /// Moves the first emissions into a request, as many as fit, up to one that must wait. Emissions of one transition
     /// stay together unless a whole request is too small for them.

@@ -41,6 +41,36 @@ import Testing
         #expect(script.after(1).map(\.objects.count) == [75, 5])
     }
 
+    @Test("TX 20: a 429 at an address of its own holds up nothing else, and nobody's order changes")
+    func waitsAtOneAddress() {
+        var limits = Script.limits
+        limits.separateArrays = ["triggers": 1]
+        var script = Script(limits: limits)
+        script.track(1, "u1", array: "triggers")
+        let first = script.after(50)
+        #expect(first.map { $0.items.map(\.emission.sequence) } == [[1]])
+        script.answer(first[0], .throttled(message: "429"), headers: [("Retry-After", "60")], status: 429)
+        #expect(script.queue.throttles.isEmpty)
+        // Others go on, and whoever has something else first; what comes behind a trigger waits behind it.
+        script.set(2, "u1", ["vip": true])
+        script.set(3, "u2", ["vip": true])
+        script.track(4, "u2", array: "triggers")
+        script.track(5, "u3", array: "triggers")
+        script.set(6, "u3", ["vip": true])
+        let second = script.after(1100)
+        #expect(second.map { $0.items.map(\.emission.sequence) } == [[3]])
+        script.succeed(second[0])
+        #expect(script.after(58_000).isEmpty)
+        #expect(script.queue.wakeAt(now: script.now) == Instant(milliseconds: 1_700_000_060_050))
+        var sent: [[Int64]] = []
+        for request in script.next() + script.after(1000) {
+            sent.append(request.items.map(\.emission.sequence))
+            script.succeed(request)
+        }
+        #expect(sent.sorted { $0[0] < $1[0] } == [[1], [4], [5]])
+        #expect(Set(script.after(1000).flatMap(\.items).map(\.emission.sequence)) == [2, 6])
+    }
+
     @Test("TX 20: without advice, 429 backs off") func backsOffWithoutAdvice() {
         var script = Script()
         script.track(1)

@@ -66,7 +66,8 @@ private struct Durable {
 
 private struct Simulation {
     static let limits = DestinationLimits(
-        objectsPerRequest: 7, bytesPerRequest: 4000, bytesPerObject: 900, requestsPerSecond: 50)
+        objectsPerRequest: 7, bytesPerRequest: 4000, bytesPerObject: 900, requestsPerSecond: 50,
+        separateArrays: ["triggers": 2])
 
     var random: SplitMix64
     var now = Instant(milliseconds: 1_700_000_000_000)
@@ -81,6 +82,8 @@ private struct Simulation {
     var follows: [Int64: String] = [:]
     var lastValues: [String: [String: JSONValue]] = [:]
     var configuration = DeliveryConfiguration()
+    /// Until when nothing may be sent to the triggers' own address.
+    var triggersFrom = Instant.distantPast
 
     init(seed: UInt64) {
         random = SplitMix64(seed: seed)
@@ -114,7 +117,8 @@ private struct Simulation {
             mapping = .occurrence(
                 person: person,
                 Occurrence(
-                    objects: [OutgoingObject(array: "events", object)], follows: [other].compactMap(\.self)))
+                    objects: [OutgoingObject(array: chance(15) ? "triggers" : "events", object)],
+                    follows: [other].compactMap(\.self)))
             emittedEvents[person, default: []].append(sequence)
         } else {
             // A poisoned update has a name of its own, so that its loss does not blur the last values of others.
@@ -155,6 +159,11 @@ private struct Simulation {
             #expect(request.objects.count <= Self.limits.objectsPerRequest)
             #expect(request.objects.reduce(0) { $0 + $1.outgoing.json.count + 1 } <= Self.limits.bytesPerRequest)
             #expect(!request.objects.isEmpty)
+            if request.isOfTriggers {
+                #expect(now >= triggersFrom)
+                #expect(request.objects.count <= 2)
+                #expect(request.objects.allSatisfy { $0.outgoing.array == "triggers" })
+            }
             for other in underWay { #expect(other.persons.isDisjoint(with: request.persons)) }
             underWay.append(request)
         }
@@ -187,11 +196,12 @@ private struct Simulation {
         if status == 429, chance(50) {
             headers.append(.init("Retry-After", "\(Int.random(in: 0..<4, using: &random))"))
         }
+        let advice = RateAdvice(DestinationResponse(status: status, headers: headers), now: now)
+        if request.isOfTriggers, let notBefore = advice.notBefore { triggersFrom = max(triggersFrom, notBefore) }
         let final: RequestResult
         switch result {
         case .answered(let verdict, _):
-            final = .answered(
-                verdict, RateAdvice(DestinationResponse(status: status, headers: headers), now: now))
+            final = .answered(verdict, advice)
         case .failed: final = result
         }
         durable.record(queue.finish(request.id, final, now: now).settlement)
@@ -238,6 +248,7 @@ private struct Simulation {
             try arrive(request.objects, except: bad)
         }
         underWay = []
+        triggersFrom = .distantPast
         queue = DeliveryQueue(
             limits: Self.limits, configuration: configuration, seed: random.next(), now: now)
         for sequence in durable.outbox.keys.sorted() { enqueue(sequence, mayBeSent: true) }
@@ -277,6 +288,10 @@ private struct Simulation {
             }
         }
     }
+}
+
+extension PlannedRequest {
+    fileprivate var isOfTriggers: Bool { objects.first?.outgoing.array == "triggers" }
 }
 
 @Suite struct InterleavingTests {

@@ -67,11 +67,11 @@ struct Script {
     /// A track emission for a person.
     mutating func track(
         _ sequence: Int64, _ person: String = "u1", objects: Int = 1, padding: Int = 0, transition: Int64? = nil,
-        touching: Set<String> = []
+        touching: Set<String> = [], array: String = "events"
     ) {
         let made = (0..<objects).map { index in
             OutgoingObject(
-                array: "events",
+                array: array,
                 [
                     "external_id": .string(person), "name": .string("e\(sequence)"), "part": .number(index),
                     "padding": .string(String(repeating: "x", count: padding)),

@@ -54,7 +54,7 @@ async function overviewTab({ destination, context, read }) {
     figure('Parked', number(state.parked), state.parked > 0 ? h('a', { href: `#/destinations/${destination.id}/parked` }, 'see why') : 'calls set aside'),
     figure('Saved', number(state.coalesced + state.unchanged), 'calls not needed: a newer value, or the same as before'),
     figure('Requests', number(state.attempts), `${number(state.failedAttempts)} not fully delivered`),
-    figure('Unknown outcomes', number(state.unknownOutcomes), `${count(state.possibleDuplicates, 'event')} may count twice`));
+    figure('Unknown outcomes', number(state.unknownOutcomes), `${count(state.possibleDuplicates, 'event')} may have arrived twice`));
   show(destination);
   const points = dataPointsCard(`/destinations/${destination.id}`, context.signal);
   context.every(2000, async () => show(await read()));
