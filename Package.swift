@@ -136,7 +136,9 @@ let package = Package(
                 "JSON", "Model", "EventLog", "Ingest", "Store", "Engine", "Delivery", "BrazeDestination",
                 "WebhookDestination", "API", "Console", "BrazeSandbox", "DemoShop", "History", "HistoryBench",
                 "EngineBench", "Query", "Scan",
-                argumentParser, asyncHTTPClient, hummingbird, logging, serviceLifecycle, unixSignals, nioCore, nioHTTP1,
+                argumentParser, asyncHTTPClient, hummingbird, httpTypes, logging, serviceLifecycle, unixSignals,
+                nioCore, nioHTTP1,
+                nioPosix,
             ],
             swiftSettings: swiftSettings),
 

@@ -5,7 +5,9 @@ import HistoryBench
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure Muster on this machine.",
-        subcommands: [HistoryCommand.self, PathCommand.self, DeliveryCommand.self, EvaluateCommand.self])
+        subcommands: [
+            HistoryCommand.self, PathCommand.self, PlainCommand.self, DeliveryCommand.self, EvaluateCommand.self,
+        ])
 
     struct HistoryCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

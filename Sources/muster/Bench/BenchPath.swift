@@ -1,8 +1,5 @@
 import ArgumentParser
-import EngineBench
 import Foundation
-import JSON
-import Model
 
 extension BenchCommand {
     /// The whole way of an event: over HTTP onto the disk, through the engine, until it can be seen.
@@ -16,6 +13,9 @@ extension BenchCommand {
                 audience, then far more than it can hold. Everything that was acknowledged must have been counted once \
                 before a figure is printed.
                 """)
+
+        @Option(help: "Which part: throughput, latency, overload, limits or all.")
+        var part = Part.all
 
         @Option(help: "Live computations, half a dozen kinds over ten events.")
         var computations = 50
@@ -38,6 +38,15 @@ extension BenchCommand {
         @Option(help: "Where the server keeps its files meanwhile.")
         var directory = "bench-path"
 
+        enum Part: String, ExpressibleByArgument {
+            case all
+            case throughput
+            case latency
+            case overload
+            /// What each stage could do alone, and how close to that the whole is.
+            case limits
+        }
+
         func validate() throws {
             guard computations >= 10, people > 0, seconds > 0, connections > 0, rate >= 100, crowd >= 8 else {
                 throw ValidationError(
@@ -54,197 +63,15 @@ extension BenchCommand {
             try await server.waitUntilAnswering("/status")
             var bench = PathBench(server: server, people: people, seconds: seconds)
             try await bench.prepare(computations: computations)
-            try await bench.throughput(connections: connections)
-            try await bench.latency(rate: rate)
-            try await bench.overload(connections: crowd)
-        }
-    }
-}
-
-/// One server with its load.
-private struct PathBench {
-    let server: ChildProcess
-    let people: Int
-    let seconds: Double
-    private var writeKey = ""
-    private var load: LoadGenerator
-    /// Batches that the server has acknowledged so far.
-    private var acknowledged = 0
-
-    init(server: ChildProcess, people: Int, seconds: Double) {
-        self.server = server
-        self.people = people
-        self.seconds = seconds
-        load = LoadGenerator(port: server.port, writeKey: "")
-    }
-
-    private static let space = "/spaces/spa_muster"
-
-    mutating func prepare(computations: Int) async throws {
-        let made = try await server.post("/sources", ["name": "Load"])
-        guard let key = made["data"]?["source"]?["writeKey"]?.string else { throw ValidationError("no write key") }
-        writeKey = key
-        load = LoadGenerator(port: server.port, writeKey: key)
-        for (number, made) in EngineBench.computations(perEvent: computations / 10).enumerated() {
-            try await create(made.kind, "c\(number)", made.query)
-        }
-        try await create(.audience, "probe", "event('Probe').count() >= 1")
-    }
-
-    private func create(_ kind: Computation.Kind, _ name: String, _ query: String) async throws {
-        let isAudience = kind == .audience
-        var body: JSONObject = ["name": .string(name), "enabled": true]
-        body["definition"] = isAudience ? ["query": .string(query)] : ["query": .string(query), "type": "USERS"]
-        if isAudience { body["audienceType"] = "USERS" }
-        try await server.post("\(Self.space)/\(isAudience ? "audiences" : "computed-traits")", .object(body))
-    }
-
-    // MARK: Parts
-
-    mutating func throughput(connections: Int) async throws {
-        var plan = LoadGenerator.Plan()
-        plan.threads = connections
-        plan.seconds = seconds
-        plan.people = people
-        let (used, own) = (server.usage.cpuSeconds, Usage().cpuSeconds)
-        let started = ContinuousClock.now
-        let counts = try await load.run(plan)
-        let generator = Usage().cpuSeconds - own
-        let accepted = secondsPassed(since: started)
-        try await waitUntilApplied(counts)
-        let applied = secondsPassed(since: started)
-        let cpu = server.usage.cpuSeconds - used
-        let calls = Double(counts.acceptedCalls)
-        print(
-            """
-            \(counts.acceptedCalls) calls of 1 KB in batches of \(LoadBatch.calls) on \(connections) connections, \
-            \(people) people, every call counted once
-              accepted (fsynced): \(Int(calls / accepted))/s
-              applied and visible: \(Int(calls / applied))/s (all of them \(tenths(applied - accepted)) s after the last)
-              processor: server \(tenths(cpu / calls * 1e6)) µs per call, load generator \(tenths(generator / calls * 1e6)) µs \
-            per call (\(tenths(cpu / applied)) and \(tenths(generator / accepted)) cores)
-              memory: \(server.usage.residentBytes >> 20) MB
-            """)
-    }
-
-    mutating func latency(rate: Int) async throws {
-        var plan = LoadGenerator.Plan()
-        plan.threads = 2
-        plan.seconds = seconds
-        plan.callsPerSecond = rate
-        plan.people = people
-        let (port, key, duration) = (server.port, writeKey, seconds)
-        async let probes = Self.probe(port: port, writeKey: key, seconds: duration)
-        let counts = try await load.run(plan)
-        let latencies = try await probes.sorted()
-        try await waitUntilApplied(counts)
-        guard !latencies.isEmpty else { throw ValidationError("no probe came through") }
-        func quantile(_ share: Double) -> Double {
-            tenths(latencies[min(latencies.count - 1, Int(share * Double(latencies.count)))])
-        }
-        print(
-            """
-            event to membership, seen over HTTP, at \(Int(Double(counts.acceptedCalls) / seconds)) calls/s (\(latencies.count) people)
-              half within \(quantile(0.5)) ms, 95 % \(quantile(0.95)) ms, 99 % \(quantile(0.99)) ms, all \(quantile(1)) ms
-            """)
-    }
-
-    mutating func overload(connections: Int) async throws {
-        var plan = LoadGenerator.Plan()
-        plan.threads = 8
-        plan.connectionsPerThread = connections / 8
-        plan.seconds = seconds
-        plan.people = people
-        let before = server.usage.residentBytes
-        let peak = Task { [server = server.usageReader] in
-            var peak = before
-            while !Task.isCancelled {
-                peak = max(peak, server().residentBytes)
-                try? await Task.sleep(for: .milliseconds(100))
+            if [.all, .throughput].contains(part) { try await bench.throughput(connections: connections) }
+            if [.all, .latency].contains(part) { try await bench.latency(rate: rate) }
+            if [.all, .overload].contains(part) { try await bench.overload(connections: crowd) }
+            if part == .limits {
+                let whole = try await bench.throughput(connections: connections)
+                server.stop()
+                try await PathLimits(whole: whole, directory: place, people: people, connections: connections)
+                    .measure(seconds: min(seconds, 5))
             }
-            return peak
         }
-        let counts = try await load.run(plan)
-        peak.cancel()
-        try await waitUntilApplied(counts)
-        let refused = counts.refusals.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }
-        print(
-            """
-            overload, \(connections / 8 * 8) batches under way at a time for \(seconds) s: \(counts.acceptedCalls) calls accepted and \
-            counted once; refused batches: \(refused.isEmpty ? "none" : refused.joined(separator: ", ")), \
-            \(counts.withoutRetryAfter) of them without Retry-After
-              memory: \(before >> 20) MB before, at most \(await peak.value >> 20) MB
-            """)
-    }
-
-    // MARK: Checks
-
-    /// Waits until the engine has applied the Log, and compares what it counts with what was acknowledged.
-    private mutating func waitUntilApplied(_ counts: LoadGenerator.Counts) async throws {
-        if let failure = counts.failure { throw ValidationError("the load generator failed: \(failure)") }
-        acknowledged += counts.acceptedBatches
-        while true {
-            let engine = try await server.get("/status")["data"]?["status"]?["engine"]
-            if let position = engine?["position"]?.integer, position == engine?["logEnd"]?.integer { break }
-            try await Task.sleep(for: .milliseconds(20))
-        }
-        let events = try await server.get("\(Self.space)/events?count=200")["data"]?["events"]?.array ?? []
-        let counted = events.filter { $0["name"]?.string?.hasPrefix("E") == true }.compactMap { $0["count"]?.integer }
-        guard counted.count == 10, counted.allSatisfy({ $0 == acknowledged * LoadBatch.calls / 10 }) else {
-            throw ValidationError(
-                "\(acknowledged * LoadBatch.calls) calls were acknowledged, and the server counts \(counted)")
-        }
-    }
-
-    /// Sends events of new people one after the other; how long each takes to be seen in the audience, in milliseconds.
-    private static func probe(port: Int, writeKey: String, seconds: Double) async throws -> [Double] {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread {
-                continuation.resume(with: Result { try probes(port: port, writeKey: writeKey, seconds: seconds) })
-            }.start()
-        }
-    }
-
-    private static func probes(port: Int, writeKey: String, seconds: Double) throws -> [Double] {
-        let (sending, reading) = (try LoadConnection(port: port), try LoadConnection(port: port))
-        let credentials = Data("\(writeKey):".utf8).base64EncodedString()
-        var latencies: [Double] = []
-        let start = ContinuousClock.now
-        while ContinuousClock.now - start < .seconds(seconds) {
-            let user = "probe\(latencies.count)"
-            let body = #"{"userId":"\#(user)","event":"Probe","messageId":"\#(user)"}"#
-            let question = Array(
-                """
-                GET /v1/spaces/spa_muster/collections/users/profiles/user_id:\(user)/traits?limit=200 HTTP/1.1\r
-                Host: 127.0.0.1\r
-                \r\n
-                """.utf8)
-            let sent = ContinuousClock.now
-            try sending.send(
-                Array(
-                    """
-                    POST /v1/track HTTP/1.1\r
-                    Host: 127.0.0.1\r
-                    Authorization: Basic \(credentials)\r
-                    Content-Type: application/json\r
-                    Content-Length: \(body.utf8.count)\r
-                    \r
-                    \(body)
-                    """.utf8))
-            guard try sending.receive().status == 200 else { continue }
-            while true {
-                try reading.send(question)
-                let answer = try reading.receive()
-                if answer.status == 200, answer.body.firstRange(of: Array(#""probe":true"#.utf8)) != nil { break }
-                guard ContinuousClock.now - sent < .seconds(10) else {
-                    throw ValidationError(
-                        "\(user) is in no audience after 10 s: \(String(decoding: answer.body, as: UTF8.self))")
-                }
-                usleep(500)
-            }
-            latencies.append((ContinuousClock.now - sent) / .milliseconds(1))
-            usleep(20_000)
-        }
-        return latencies
     }
 }

@@ -11,6 +11,8 @@ final class ChildProcess {
         case sandbox
         /// Muster itself, with its files in a directory.
         case server(directory: String)
+        /// Plain HTTP by a framework.
+        case plain(BenchCommand.PlainCommand.Framework)
     }
 
     let port: Int
@@ -24,6 +26,7 @@ final class ChildProcess {
         process.arguments =
             switch kind {
             case .sandbox: ["sandbox", "--port", "\(port)"]
+            case .plain(let framework): ["bench", "plain", "--port", "\(port)", "--with", framework.rawValue]
             case .server(let directory): ["serve", "--port", "\(port)", "--data", directory]
             }
         process.standardError = FileHandle.nullDevice
@@ -83,6 +86,8 @@ struct Usage {
     /// User and system time in seconds.
     var cpuSeconds: Double
     var residentBytes: Int
+    /// Of them, what is in no file: pages of mapped files are the system's to take back.
+    var anonymousBytes: Int
 
     /// From fields 14 and 15 of `/proc/<pid>/stat`, and from `statm`.
     init(of process: String = "self") {
@@ -92,6 +97,8 @@ struct Usage {
         cpuSeconds = ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
         let pages = (try? String(contentsOfFile: "/proc/\(process)/statm", encoding: .utf8)) ?? ""
         let counts = pages.split(separator: " ")
-        residentBytes = counts.count > 1 ? (Int(counts[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+        let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
+        residentBytes = counts.count > 2 ? (Int(counts[1]) ?? 0) * pageSize : 0
+        anonymousBytes = counts.count > 2 ? residentBytes - (Int(counts[2]) ?? 0) * pageSize : 0
     }
 }

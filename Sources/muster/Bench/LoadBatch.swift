@@ -12,6 +12,8 @@ struct LoadBatch {
 
     /// The whole request.
     private(set) var bytes: [UInt8] = []
+    /// Where the body begins.
+    private var bodyStart = 0
     private var messageIDs: [Int] = []
     private var userIDs: [Int] = []
     private var keys: [Int] = []
@@ -44,6 +46,7 @@ struct LoadBatch {
             \r\n
             """.utf8)
         bytes = head + body
+        bodyStart = head.count
         for index in 0..<Self.calls {
             messageIDs[index] += head.count
             userIDs[index] += head.count
@@ -51,6 +54,8 @@ struct LoadBatch {
             numbers[index] += head.count
         }
     }
+
+    var body: [UInt8] { Array(bytes[bodyStart...]) }
 
     /// New calls of random people. `first` numbers their message ids.
     mutating func renew(first: Int, people: Int, _ random: inout SplitMix64) {
