@@ -90,9 +90,10 @@ extension Ingest {
             return postpone(
                 request, .tooManyRequests, .rateLimited, "Too many messages for this source", seconds: seconds)
         }
+        // Once for all messages: it is the same for each, and finding it takes as long as reading one.
+        lazy var address = clientAddress(request, peer: peer())
         let reader = MessageReader(
-            kind: kind, envelope: envelope, sourceID: source.id, receivedAt: receivedAt,
-            clientAddress: { self.clientAddress(request, peer: peer()) })
+            kind: kind, envelope: envelope, sourceID: source.id, receivedAt: receivedAt, clientAddress: { address })
         read(messages, with: reader, &record)
         // An envelope that is merged into each of its messages makes much of little.
         let grown = record.accepted.reduce(0) { $0 + $1.body.count } - processed

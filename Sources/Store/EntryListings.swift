@@ -17,21 +17,6 @@ extension StateStore {
         }
     }
 
-    /// Transitions of a computation, newest first. Looks at those of everybody.
-    public func transitions(computationID: String, before id: Int64? = nil, limit: Int) throws -> [TransitionRow] {
-        var rows: [TransitionRow] = []
-        try read { db in
-            let ids = try computationIDs(db)
-            try Runs.forEach(db, .past) { entry, bytes in
-                guard ids[try entry.computation(in: bytes)] == computationID else { return }
-                let row = try entry.transition(in: bytes, computationID: computationID)
-                if row.id < id ?? .max { rows.append(row) }
-            }
-        }
-        rows.sort { $0.id > $1.id }
-        return Array(rows.prefix(max(0, limit)))
-    }
-
     /// Whether a computation ever came to a value for any of these numbers, up to an instant.
     public func hasTransition(computationID: String, profiles: [ProfileOrdinal], upTo instant: Instant) throws -> Bool {
         try !transitions(of: profiles, limit: 1) {
@@ -87,25 +72,6 @@ extension StateStore {
         var ids: [Int64: String] = [:]
         try RawStatement(db, "SELECT number, id FROM computations").forEach { ids[$0.int64(0)] = $0.string(1) }
         return ids
-    }
-
-    /// The values that a computation holds, ascending by ordinal, beginning after one. Looks at those of everybody.
-    public func values(computationID: String, after ordinal: ProfileOrdinal? = nil, limit: Int) throws
-        -> [ComputedValueRow]
-    {
-        try read { db in
-            guard let number = try computationIDs(db).first(where: { $0.value == computationID })?.key else {
-                return []
-            }
-            var rows: [ComputedValueRow] = []
-            try Runs.forEach(db, .present) { entry, bytes in
-                guard entry.minor == UInt64(Slot.value(number)), !entry.payload.isEmpty, rows.count < limit,
-                    ordinal.map({ entry.ordinal > $0.rawValue }) ?? true
-                else { return }
-                rows.append(try entry.value(in: bytes, computationID: computationID))
-            }
-            return rows
-        }
     }
 
     /// The latest activity among these numbers.

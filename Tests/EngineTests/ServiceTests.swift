@@ -110,7 +110,8 @@ import Testing
         ])
         fixture.gate.leave(ticket)
         try await fixture.service.waitUntilCaughtUp(with: fixture.clock.now())
-        let exits = try fixture.store.transitions(computationID: "aud_a", limit: 10).filter { $0.value == false }
+        let person = try #require(fixture.service.read { $0.profile(for: Identifier(type: "user_id", value: "u")) })
+        let exits = try fixture.store.transitions(profiles: [person], limit: 10).filter { $0.value == false }
         #expect(exits.map(\.at) == [ticket.receivedAt + .hours(1) + Instant.Span(milliseconds: 1)])
     }
 }

@@ -1,8 +1,11 @@
 // The message model, numbered as in collection §8.
 
 import HTTPTypes
+import Hummingbird
 import JSON
 import Model
+import NIOCore
+import Synchronization
 import Testing
 
 @testable import Ingest
@@ -259,6 +262,28 @@ import Testing
         #expect(try await ip(#"{"direct":false}"#) == nil)
         #expect(try await ip("{}", envelope: #","context":{"library":{"name":"analytics.js"}}"#) == "203.0.113.9")
         #expect(try await ip("{}", envelope: #","context":{"ip":"9.9.9.9","direct":true}"#) == "9.9.9.9")
+    }
+
+    @Test("61 The address of a batch is looked for once, and only if a message asks for it")
+    func addressOfBatch() async throws {
+        func asked(_ context: String) async throws -> Int {
+            let message = #"{"type":"track","userId":"u","event":"E","context":\#(context)}"#
+            let body = #"{"batch":[\#([message, message, message].joined(separator: ","))]}"#
+            let asked = Mutex(0)
+            let request = Request(
+                head: HTTPRequest(
+                    method: .post, scheme: "http", authority: "localhost", path: "/v1/b", headerFields: authorized),
+                body: RequestBody(buffer: ByteBuffer(string: body)))
+            let answer = try await rig.ingest.receive(request, as: .batch) {
+                asked.withLock { $0 += 1 }
+                return "192.0.2.1"
+            }
+            #expect(answer.status == .ok)
+            return asked.withLock { $0 }
+        }
+        #expect(try await asked(#"{"direct":true}"#) == 1)
+        #expect(try await asked("{}") == 0)
+        #expect(try rig.calls.filter { $0.json["context"]?["ip"] == "192.0.2.1" }.count == 3)
     }
 
     @Test("61 Behind proxies, the address is what the outermost trusted one saw")
