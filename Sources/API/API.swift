@@ -83,6 +83,7 @@ public struct API: Sendable {
         addEstimateRoutes(to: routes)
         addReconciliationRoutes(to: routes)
         addRegulationRoutes(to: routes)
+        addRetentionRoutes(to: routes)
         if let testClock = configuration.testClock { addTestClockRoutes(testClock, to: routes) }
         let profiles = router.group().add(
             middleware: AccessMiddleware(policy: configuration.access, errorShape: .profile)
@@ -140,6 +141,7 @@ struct RouteTable<Context: RequestContext> {
 
     func getInSpace(_ path: String, _ handler: @escaping Handler) { inSpace(.get, path, handler) }
     func postInSpace(_ path: String, _ handler: @escaping Handler) { inSpace(.post, path, handler) }
+    func putInSpace(_ path: String, _ handler: @escaping Handler) { inSpace(.put, path, handler) }
     func patchInSpace(_ path: String, _ handler: @escaping Handler) { inSpace(.patch, path, handler) }
     func deleteInSpace(_ path: String, _ handler: @escaping Handler) { inSpace(.delete, path, handler) }
 

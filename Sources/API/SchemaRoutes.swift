@@ -100,6 +100,7 @@ extension API {
             for property in event.properties { properties[property.path] = property.kinds }
             catalogue.events[event.name] = properties
         }
+        catalogue.retention = engine.retention.rules
         for trait in engine.history.traitCatalogue where trait.count > 0 {
             for path in trait.paths {
                 catalogue.traits[path.path.isEmpty ? trait.key : "\(trait.key).\(path.path)"] = path.kinds

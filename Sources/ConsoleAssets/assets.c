@@ -121,30 +121,34 @@ static const unsigned char file_28[] = {
 };
 
 static const unsigned char file_29[] = {
-#embed "web/pages/source.js"
+#embed "web/pages/settings.js"
 };
 
 static const unsigned char file_30[] = {
-#embed "web/pages/sources.js"
+#embed "web/pages/source.js"
 };
 
 static const unsigned char file_31[] = {
-#embed "web/pages/why.js"
+#embed "web/pages/sources.js"
 };
 
 static const unsigned char file_32[] = {
-#embed "web/preview-pane.js"
+#embed "web/pages/why.js"
 };
 
 static const unsigned char file_33[] = {
-#embed "web/schema.js"
+#embed "web/preview-pane.js"
 };
 
 static const unsigned char file_34[] = {
-#embed "web/source-connections.js"
+#embed "web/schema.js"
 };
 
 static const unsigned char file_35[] = {
+#embed "web/source-connections.js"
+};
+
+static const unsigned char file_36[] = {
 #embed "web/widgets.js"
 };
 
@@ -178,13 +182,14 @@ static const struct console_asset all[] = {
     {"pages/overview.js", file_26, sizeof file_26},
     {"pages/profile.js", file_27, sizeof file_27},
     {"pages/profiles.js", file_28, sizeof file_28},
-    {"pages/source.js", file_29, sizeof file_29},
-    {"pages/sources.js", file_30, sizeof file_30},
-    {"pages/why.js", file_31, sizeof file_31},
-    {"preview-pane.js", file_32, sizeof file_32},
-    {"schema.js", file_33, sizeof file_33},
-    {"source-connections.js", file_34, sizeof file_34},
-    {"widgets.js", file_35, sizeof file_35},
+    {"pages/settings.js", file_29, sizeof file_29},
+    {"pages/source.js", file_30, sizeof file_30},
+    {"pages/sources.js", file_31, sizeof file_31},
+    {"pages/why.js", file_32, sizeof file_32},
+    {"preview-pane.js", file_33, sizeof file_33},
+    {"schema.js", file_34, sizeof file_34},
+    {"source-connections.js", file_35, sizeof file_35},
+    {"widgets.js", file_36, sizeof file_36},
 };
 
 const struct console_asset *console_assets(void) { return all; }

@@ -48,6 +48,7 @@ extension Engine {
         let placed = call.kind == .group ? resolution.account : resolution.user
         if let placed {
             let change = insert(call, body: document.root, offset: offset, profile: placed)
+            if change.outcome == .expired { count("expired_calls") }
             work.add(change, of: placed, in: self)
         }
         if let user = resolution.user {

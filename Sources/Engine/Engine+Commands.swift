@@ -24,6 +24,8 @@ extension Engine {
             case .regulate(let regulation): try carryOut(regulation)
             case .finishRegulation(let id): try finishRegulation(id, at: receivedAt)
             case .removeIdentifier(let identifier, let userID): try removeIdentifier(identifier, ofUser: userID)
+            case .setRetention(let rules): setRetention(rules)
+            case .expire(let floors): expire(floors, at: receivedAt)
             }
             return .success(())
         } catch let error as CommandError {

@@ -46,7 +46,8 @@ extension Engine {
     public func finish(_ swept: HistoryTextSweep.Result) throws { try history.finish(swept) }
     public func abandon(_ sweep: HistoryTextSweep) { history.abandon(sweep) }
 
-    /// What must be done next so that nothing of deleted people is left in the history's files.
+    /// What must be done next so that nothing of deleted people is left in the history's files, nor, before long, of
+    /// events that have expired.
     public enum HistoryCleaning: Sendable {
         case flush(HistoryFlush)
         case rewrite(HistoryMerge)
@@ -54,18 +55,25 @@ extension Engine {
     }
 
     /// `nil` if there is nothing to do, or something else must end first.
-    public func beginHistoryCleaning() -> HistoryCleaning? {
-        guard history.needsCleaning, changes.position == nil else { return nil }
-        if history.needsFlushBeforeCleaning { return beginHistoryFlush(position: position).map { .flush($0) } }
-        if let merge = history.beginRewrite(idsSince: now.milliseconds - Deduplicator.window.milliseconds) {
+    /// - Parameter always: Whether also a few expired rows are worth writing a file anew.
+    public func beginHistoryCleaning(always: Bool = false) -> HistoryCleaning? {
+        guard changes.position == nil else { return nil }
+        let (now, cutoff) = (now.milliseconds, now.milliseconds - Deduplicator.window.milliseconds)
+        let isOwed = history.needsCleaning || history.owesSweep(now: now, always: always)
+        if isOwed, history.needsFlushBeforeCleaning { return beginHistoryFlush(position: position).map { .flush($0) } }
+        if let merge = history.beginRewrite(idsSince: cutoff) { return .rewrite(merge) }
+        if let expiredAt = retention.expiredAt,
+            let merge = history.beginExpiryRewrite(
+                now: now, expiredAt: expiredAt.milliseconds, always: always, idsSince: cutoff)
+        {
             return .rewrite(merge)
         }
-        return history.beginTextSweep().map { .sweep($0) }
+        return isOwed ? history.beginTextSweep().map { .sweep($0) } : nil
     }
 
-    /// Takes out of the files what is left of deleted people.
-    public func cleanHistory() throws {
-        while let cleaning = beginHistoryCleaning() {
+    /// Takes out of the files what is left of deleted people, and of events that have expired where that is due.
+    public func cleanHistory(always: Bool = false) throws {
+        while let cleaning = beginHistoryCleaning(always: always) {
             switch cleaning {
             case .flush(let flush): try finish(flush.run())
             case .rewrite(let merge): try finish(merge.run())

@@ -25,7 +25,9 @@ extension Engine {
             merges: state.merges)
         for regulation in state.regulations { regulations[regulation.id] = regulation }
         suppressed = Set(state.suppressed)
+        retention = try Retention(json: state.meta[Retention.key])
         try openHistory()
+        history.raiseFloors(to: retention.floors)
         // The files may be older than the order.
         for regulation in regulations.values { for profile in regulation.profiles { history.remove(profile) } }
         for definition in state.computations { register(try compile(definition), definition) }
@@ -77,7 +79,8 @@ extension Engine {
     private func isOfThisLog(_ history: History) throws -> Bool {
         let stored = history.storedPosition
         guard stored > 0 else { return true }
-        guard stored <= position else { return false }
+        // Floors that the state file does not know of would hide what is there.
+        guard stored <= position, history.floors.raised(to: retention.floors) == retention.floors else { return false }
         var mark: UInt64?
         try store.firstApplied(holding: stored - 1) { row in
             let index = Int(stored - 1 - row.firstOffset)

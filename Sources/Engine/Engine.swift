@@ -53,6 +53,7 @@ public final class Engine {
     var regulations: [String: Regulation] = [:]
     var suppressed: Set<String> = []
     var deleted = DeletedProfiles()
+    public internal(set) var retention = Retention()
     public internal(set) var sources: [String: Source] = [:]
     var eventConditions = EventConditions()
     public internal(set) var destinations: [String: Destination] = [:]

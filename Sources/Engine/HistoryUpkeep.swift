@@ -1,6 +1,7 @@
 import Dispatch
 import History
 import Logging
+import Model
 import Synchronization
 
 /// How the files of the history stand.
@@ -37,6 +38,9 @@ final class HistoryUpkeep: Sendable {
         var giveUp: (@Sendable (Engine) -> Void)?
         /// Before, deleted people's leavings stay where they are: rewriting files for each single order would never end.
         var nextCleaning = ContinuousClock.now
+        /// The expiry whose rows were counted, and before when its files need no other look.
+        var surveyed: Instant?
+        var nextExpiryLook = ContinuousClock.now
         /// Whether something may be to be merged.
         var looksForMerges = true
         var hasLookedAround = false
@@ -108,15 +112,48 @@ final class HistoryUpkeep: Sendable {
                 shared.withLock { $0.looksForMerges = false }
             }
         }
-        if engine.history.needsCleaning { clean(engine, generation, cancellation) }
+        if engine.history.needsCleaning {
+            clean(engine, generation, cancellation)
+        } else if engine.retention.expiredAt != nil {
+            letGo(engine, generation, cancellation)
+        }
     }
 
-    /// Does the next step of taking deleted people out of the files.
-    private func clean(_ engine: Engine, _ generation: Int, _ cancellation: HistoryCancellation) {
+    /// Does the next step of taking expired events out of the files, when nothing else is to do.
+    private func letGo(_ engine: Engine, _ generation: Int, _ cancellation: HistoryCancellation) {
+        let expiredAt = engine.retention.expiredAt
+        let (isIdle, isSurveyed) = shared.withLock { shared in
+            let isSurveyed = shared.surveyed == expiredAt
+            let isIdle = !shared.isFlushing && !shared.isMerging && !shared.looksForMerges
+            return (isIdle && (!isSurveyed || shared.nextExpiryLook <= .now), isSurveyed)
+        }
+        guard isIdle else { return }
+        guard isSurveyed else {
+            let survey = engine.history.expirySurvey
+            shared.withLock { $0.isMerging = true }
+            merging.async { [self] in
+                survey.run()
+                shared.withLock {
+                    guard $0.generation == generation else { return }
+                    $0.isMerging = false
+                    $0.surveyed = expiredAt
+                    $0.nextExpiryLook = .now
+                }
+            }
+            return
+        }
+        if !clean(engine, generation, cancellation) {
+            shared.withLock { $0.nextExpiryLook = .now + HistoryUpkeep.cleaningInterval }
+        }
+    }
+
+    /// Does the next step of taking deleted people and expired events out of the files; false if there is none.
+    @discardableResult
+    private func clean(_ engine: Engine, _ generation: Int, _ cancellation: HistoryCancellation) -> Bool {
         let isIdle = shared.withLock {
             !$0.isFlushing && !$0.isMerging && !$0.looksForMerges && $0.nextCleaning <= .now
         }
-        guard isIdle, let cleaning = engine.beginHistoryCleaning() else { return }
+        guard isIdle, let cleaning = engine.beginHistoryCleaning() else { return false }
         switch cleaning {
         case .flush(let flush):
             shared.withLock { $0.isFlushing = true }
@@ -138,6 +175,7 @@ final class HistoryUpkeep: Sendable {
                 }
             }
         }
+        return true
     }
 
     private static let cleaningInterval = Duration.seconds(600)

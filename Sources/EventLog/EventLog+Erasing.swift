@@ -23,24 +23,29 @@ extension EventLog {
             next = block.endOffset
             let isNamed = (block.firstOffset..<block.endOffset).contains { offsets.contains($0) }
             guard isNamed || needles.contains(where: { block.bytes.holds($0) }) else { continue }
-            erased += try rewrite(block, offsets: offsets, userIDs: userIDs, before: end)
+            var records: [LogRecord] = []
+            try block.records(in: block.firstOffset..<block.endOffset, into: &records)
+            erased += try rewrite(block, records) { call, offset in
+                offset < end && (offsets.contains(offset) || call.userID.map(userIDs.contains) ?? false)
+            }
         }
-        guard erased > 0 else { return 0 }
-        try queue.sync {
-            _ = try pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
-        }
+        if erased > 0 { try emptyWriteAheadFile() }
         return erased
     }
 
-    private func rewrite(_ block: Block, offsets: Set<Int64>, userIDs: Set<String>, before end: Int64) throws -> Int {
-        var records: [LogRecord] = []
-        try block.records(in: block.firstOffset..<block.endOffset, into: &records)
+    /// So that nothing of what was overwritten is left there.
+    func emptyWriteAheadFile() throws {
+        try queue.sync {
+            _ = try pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+        }
+    }
+
+    /// Writes a block anew with some of its calls made empty; tells how many.
+    func rewrite(_ block: Block, _ records: [LogRecord], erasing: (Call, _ offset: Int64) -> Bool) throws -> Int {
         var chunk = Chunk()
         var erased = 0
         for record in records {
-            guard case .call(let call) = record.entry, record.offset < end,
-                offsets.contains(record.offset) || call.userID.map(userIDs.contains) ?? false
-            else {
+            guard case .call(let call) = record.entry, erasing(call, record.offset) else {
                 chunk.append(record.entry)
                 continue
             }

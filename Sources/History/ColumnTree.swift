@@ -251,6 +251,27 @@ struct ColumnTree {
         columns[column].samples.removeAll { $0 == cell || cell.kind == .list }
     }
 
+    /// Takes values out of what the catalogue shows of the columns; `counts` by column.
+    mutating func forget(counts: [Int]) {
+        for (column, count) in counts.enumerated() where column < columns.count { columns[column].count -= count }
+    }
+
+    /// Lets go of values that were kept to be shown or guessed.
+    mutating func forgetSamples() {
+        for column in columns.indices {
+            columns[column].samples = []
+            columns[column].lastText = nil
+        }
+    }
+
+    /// Keeps the cells of some rows, ascending, in their order.
+    mutating func keep(_ rows: [Int]) {
+        for column in columns.indices where !columns[column].cells.isEmpty {
+            let cells = columns[column].cells
+            columns[column].cells = ContiguousArray(rows.prefix { $0 < cells.count }.map { cells[$0] })
+        }
+    }
+
     /// The cells went elsewhere; what is known of the columns stays.
     mutating func dropCells() {
         for column in columns.indices {

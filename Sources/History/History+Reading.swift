@@ -112,11 +112,14 @@ extension History {
 
     /// Every event name with what was seen of it, most frequent first.
     public var eventCatalogue: [EventCatalogueEntry] {
-        events.tables.enumerated().filter { $0.element.liveCount > 0 }.map { number, table in
-            EventCatalogueEntry(
-                id: EventID(UInt32(number)), name: store.text(table.name), count: table.liveCount,
-                firstSeen: Instant(milliseconds: table.firstSeen), lastSeen: Instant(milliseconds: table.lastSeen),
-                properties: paths(table.values), context: paths(table.context))
+        events.tables.enumerated().compactMap { number, table in
+            let count = table.keptCount
+            guard count > 0 else { return nil }
+            return EventCatalogueEntry(
+                id: EventID(UInt32(number)), name: store.text(table.name), count: count,
+                firstSeen: Instant(milliseconds: max(table.firstSeen, table.floor)),
+                lastSeen: Instant(milliseconds: table.lastSeen),
+                properties: paths(table.values, rows: count), context: paths(table.context, rows: count))
         }
         .sorted { ($1.count, $0.name) < ($0.count, $1.name) }
     }
@@ -132,10 +135,11 @@ extension History {
         .sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     }
 
-    private func paths(_ tree: ColumnTree) -> [PathCatalogueEntry] {
+    /// - Parameter rows: How many there are. Cells of expired ones are counted as long as they are on disk.
+    private func paths(_ tree: ColumnTree, rows: Int = .max) -> [PathCatalogueEntry] {
         tree.columns.enumerated().filter { $0.element.count > 0 }.map { number, column in
             PathCatalogueEntry(
-                path: tree.path(number, in: store.values.strings), count: column.count, types: column.types,
+                path: tree.path(number, in: store.values.strings), count: min(column.count, rows), types: column.types,
                 samples: column.samples.map(store.json))
         }
         .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
@@ -143,8 +147,10 @@ extension History {
 
     public var statistics: HistoryStatistics {
         var statistics = HistoryStatistics()
-        for table in events.tables where table.liveCount > 0 {
-            statistics.events += table.liveCount
+        for table in events.tables {
+            let count = table.keptCount
+            guard count > 0 else { continue }
+            statistics.events += count
             statistics.eventNames += 1
             statistics.valuesOverPathLimit += table.valuesOverPathLimit
             if table.valuesOverPathLimit > 0 {

@@ -15,6 +15,10 @@ extension History {
         guard change.outcome == .inserted else { return change }
         let id = eventID(name)
         let table = table(id)
+        guard change.placedAt.milliseconds >= table.floor else {
+            change.outcome = .expired
+            return change
+        }
         let row = append(call, to: table, placedAt: change.placedAt, offset: offset, profile: profile)
         write(body, .value, of: table, row) { body, tree, findings in
             if let properties = body["properties"], properties.kind == .object {
@@ -114,11 +118,9 @@ extension History {
             tooOld += 1
             return HistoryChange(outcome: .tooOld, placedAt: call.timestamp)
         }
-        guard call.timestamp - call.receivedAt <= .hours(24) else {
-            movedToReceipt += 1
-            return HistoryChange(outcome: .inserted, placedAt: call.receivedAt)
-        }
-        return HistoryChange(outcome: .inserted, placedAt: call.timestamp)
+        let placedAt = call.placedAt
+        if placedAt != call.timestamp { movedToReceipt += 1 }
+        return HistoryChange(outcome: .inserted, placedAt: placedAt)
     }
 
     private func append(

@@ -117,6 +117,8 @@ struct NamedTables {
     let keepsObjects: Bool
     private(set) var tables: [Table] = []
     private var numbers: [UInt32: UInt32] = [:]
+    /// Also of names that have no table yet.
+    private(set) var floors = EventFloors.none
 
     init(keepsObjects: Bool) {
         self.keepsObjects = keepsObjects
@@ -129,10 +131,20 @@ struct NamedTables {
     mutating func number(_ code: UInt32, _ store: ValueStore) -> UInt32 {
         if let number = numbers[code] { return number }
         let number = UInt32(tables.count)
-        tables.append(Table(name: code, number: number, store: store, isTrait: keepsObjects))
+        let table = Table(name: code, number: number, store: store, isTrait: keepsObjects)
+        if floors != .none { table.floor = NamedTables.milliseconds(floors[store.text(code)]) }
+        tables.append(table)
         numbers[code] = number
         return number
     }
+
+    /// Tells every table its floor. Rows that stand in memory stay.
+    mutating func raiseFloors(to floors: EventFloors, _ store: ValueStore) {
+        self.floors = floors
+        for table in tables { table.floor = NamedTables.milliseconds(floors[store.text(table.name)]) }
+    }
+
+    private static func milliseconds(_ floor: Instant) -> Int64 { floor == .distantPast ? .min : floor.milliseconds }
 
     /// Takes over tables as they were kept; `nil` if two have one name.
     init?(keepsObjects: Bool, _ kept: [TableMetadata], _ store: ValueStore) {

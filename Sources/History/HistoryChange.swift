@@ -24,6 +24,8 @@ public struct HistoryChange: Sendable, Hashable {
         case tooOld
         /// The body is no JSON object.
         case unreadable
+        /// Dated before what is kept of its name.
+        case expired
     }
 
     public var outcome: Outcome

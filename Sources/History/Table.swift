@@ -24,13 +24,13 @@ public final class Table {
 
     @usableFromInline var timestamps: ContiguousArray<Int64> = []
     @usableFromInline var receipts: ContiguousArray<Int64> = []
-    private var offsets: ContiguousArray<Int64> = []
-    private var profiles: ContiguousArray<UInt32> = []
-    private var kinds: ContiguousArray<UInt8> = []
+    var offsets: ContiguousArray<Int64> = []
+    var profiles: ContiguousArray<UInt32> = []
+    var kinds: ContiguousArray<UInt8> = []
     @usableFromInline var sources: ContiguousArray<UInt32> = []
-    private var messageIDs: ContiguousArray<UInt64> = []
+    var messageIDs: ContiguousArray<UInt64> = []
     /// Fresh rows that count no more.
-    private var scrubbed: Set<UInt32> = []
+    var scrubbed: Set<UInt32> = []
 
     /// Rows that are being written.
     private(set) var frozen: RowBatch?
@@ -38,12 +38,14 @@ public final class Table {
     private(set) var removedFromFrozen: Set<UInt32> = []
     /// What is on disk, oldest first.
     private(set) var runs: [Run] = []
-    private var freshRun = FreshRun()
+    var freshRun = FreshRun()
+    /// Rows before it have expired, and nothing shows them; milliseconds. Only of events.
+    public internal(set) var floor = Int64.min
 
     var values: ColumnTree
     var context = ColumnTree(keepsObjects: false)
     var valuesOverPathLimit = 0
-    /// Rows in all places that count.
+    /// Rows in all places that count; those that have expired among them as long as they are on disk.
     var liveCount = 0
     var firstSeen = Int64.max
     var lastSeen = Int64.min
@@ -216,8 +218,8 @@ public final class Table {
     /// Everything as it is now. Nothing is copied before the next row comes, and then only arrays.
     func snapshot() -> TableSnapshot {
         TableSnapshot(
-            isTrait: isTrait, number: number, written: runs, frozen: frozen, removedFromFrozen: removedFromFrozen,
-            fresh: freshCount > 0 ? batch() : nil, freshRun: freshRun)
+            isTrait: isTrait, number: number, floor: floor, written: runs, frozen: frozen,
+            removedFromFrozen: removedFromFrozen, fresh: freshCount > 0 ? batch() : nil, freshRun: freshRun)
     }
 
     /// Hands over the fresh rows to be written; new ones are collected apart. There is nothing frozen before.
@@ -244,7 +246,7 @@ public final class Table {
         removedFromFrozen = []
     }
 
-    func setRuns(_ runs: [Run]) { self.runs = runs }
+    func setRuns(_ runs: [Run]) { self.runs = floor == .min ? runs : runs.map { $0.hiding(below: floor) } }
 
     /// A cell that counts no more.
     struct Forgotten {
@@ -268,7 +270,7 @@ public final class Table {
             if counts.frozen > 0 { removedFromFrozen.insert(profile) }
         }
         for index in runs.indices {
-            let rows = runs[index].rows(of: profile)
+            let rows = runs[index].storedRows(of: profile)
             guard !rows.isEmpty else { continue }
             counts.stored += rows.count
             for row in rows { forget(row | Table.place(ofRun: index), isStored: true, &forgotten) }

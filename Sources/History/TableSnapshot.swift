@@ -5,6 +5,8 @@ import Synchronization
 public struct TableSnapshot: Sendable {
     let isTrait: Bool
     let number: UInt32
+    /// Rows before it have expired.
+    let floor: Int64
     /// On disk, oldest first.
     let written: [Run]
     let frozen: RowBatch?
@@ -17,7 +19,8 @@ public struct TableSnapshot: Sendable {
     public func runs() -> [Run] {
         var all = written
         if let frozen, let run = FreshRun.run(of: frozen, isTrait: isTrait, number) {
-            all.append(removedFromFrozen.isEmpty ? run : run.removing(removedFromFrozen))
+            let shown = run.hiding(below: floor)
+            all.append(removedFromFrozen.isEmpty ? shown : shown.removing(removedFromFrozen))
         }
         if let fresh, let run = freshRun.run(of: fresh, isTrait: isTrait, number) { all.append(run) }
         return all

@@ -64,6 +64,11 @@ public final class ValueStore {
         return reference
     }
 
+    /// Keeps an id that others kept.
+    func take(_ reference: UInt64, from ids: MessageIDs) -> UInt64 {
+        ids.withStored(reference) { messageIDs.append($0.string) }
+    }
+
     /// The ids so far go with the rows that refer to them.
     func dropMessageIDs() {
         messageIDs = MessageIDs()

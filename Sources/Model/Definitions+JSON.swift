@@ -177,6 +177,8 @@ extension Command {
                 "command": "removeIdentifier", "collection": .string(identifier.collection.rawValue),
                 "type": .string(identifier.type), "value": .string(identifier.value), "userID": .string(userID),
             ]
+        case .setRetention(let rules): ["command": "setRetention", "rules": rules.json]
+        case .expire(let floors): ["command": "expire", "floors": floors.json]
         }
     }
 
@@ -209,6 +211,8 @@ extension Command {
                     collection: Identifier.Collection(rawValue: try json.text("collection")) ?? .users,
                     type: try json.text("type"), value: try json.text("value")),
                 userID: try json.text("userID"))
+        case "setRetention": self = .setRetention(try RetentionRules(json: json["rules"] ?? .null))
+        case "expire": self = .expire(EventFloors(json: json["floors"] ?? .null))
         default: throw DefinitionError("the Log holds a command '\(name)' that this version does not know")
         }
     }

@@ -47,4 +47,8 @@ public enum Command: Sendable, Hashable {
     /// The Log holds nothing any more of whom a regulation deleted.
     case finishRegulation(id: String)
     case removeIdentifier(Identifier, userID: String)
+    /// Replaces the rules by which events expire. Nothing expires by it.
+    case setRetention(RetentionRules)
+    /// Events before the floors are gone from here on, as far as the rules in force allow it.
+    case expire(EventFloors)
 }

@@ -35,16 +35,20 @@ public struct Catalogue: Sendable, Hashable {
     public var retiredKeys: Set<String>
     /// How far back stored events reach; `nil` = unknown.
     public var history: Instant.Span?
+    /// How long events are kept.
+    public var retention: RetentionRules
 
     public init(
         events: [String: [String: Set<ValueKind>]] = [:], traits: [String: Set<ValueKind>] = [:],
-        audienceKeys: Set<String> = [], retiredKeys: Set<String> = [], history: Instant.Span? = nil
+        audienceKeys: Set<String> = [], retiredKeys: Set<String> = [], history: Instant.Span? = nil,
+        retention: RetentionRules = RetentionRules()
     ) {
         self.events = events
         self.traits = traits
         self.audienceKeys = audienceKeys
         self.retiredKeys = retiredKeys
         self.history = history
+        self.retention = retention
     }
 
     // MARK: Suggestions

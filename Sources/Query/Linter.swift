@@ -12,6 +12,8 @@ public struct QueryHint: Sendable, Hashable, CustomStringConvertible {
         case neverTrue = "never_true"
         case alwaysTrue = "always_true"
         case windowBeyondHistory = "window_beyond_history"
+        /// The definition looks farther back than an event is kept.
+        case windowBeyondRetention = "window_beyond_retention"
         /// In an account audience: events of all users are counted together.
         case collectiveCount = "collective_count"
     }
@@ -32,7 +34,7 @@ public struct QueryHint: Sendable, Hashable, CustomStringConvertible {
 extension ParsedQuery {
     /// Advice about the definition in the light of what has been seen, ordered by place. None of it forbids the query.
     public func hints(_ catalogue: Catalogue, level: Computation.Level = .users) -> [QueryHint] {
-        var linter = Linter(query: self, catalogue: catalogue, level: level)
+        var linter = Linter(query: self, catalogue: catalogue, level: level, events: definition.dependencies.events)
         TreeWalk.walk(definition) { linter.visit($1, at: $0, $2) }
         return linter.hints.enumerated()
             .sorted { ($0.element.start, $0.offset) < ($1.element.start, $1.offset) }
@@ -51,6 +53,8 @@ private struct Linter {
     let query: ParsedQuery
     let catalogue: Catalogue
     let level: Computation.Level
+    /// Those of which nothing has been said about how long they are kept.
+    var events: [String: Dependencies.EventUse]
     var hints: [(start: Int, hint: QueryHint)] = []
 
     private mutating func add(_ kind: QueryHint.Kind, _ index: Int, _ message: String, _ suggestion: String? = nil) {
@@ -91,6 +95,7 @@ private struct Linter {
                     nearest.map { "did you mean '\($0)'?" })
             }
             lintWindows(of: stream, index)
+            lintRetention(of: stream.event, index)
             if level == .accounts, scope.streams.isEmpty, !scope.isQuantified, case .audience = query.definition {
                 add(
                     .collectiveCount, index, "this counts the events of all users of the account together",
@@ -177,6 +182,24 @@ private struct Linter {
         } else if age.to > history {
             add(.windowBeyondHistory, index, "stored events reach back \(days) days only, less than this window")
         }
+    }
+
+    /// Tells once, where the event is named first. An event inside another's `where` counts with all that it reaches back.
+    private mutating func lintRetention(of event: String, _ index: Int) {
+        guard let use = events.removeValue(forKey: event), case .days(let days) = catalogue.retention.age(of: event)
+        else { return }
+        let name = "'\(shortened(event))'"
+        let kept = "\(name) is kept for \(days) day\(days == 1 ? "" : "s")"
+        let remedy = "look back \(days) days at most, or keep \(name) longer (Settings, Retention)"
+        guard let horizon = use.horizon else {
+            add(
+                .windowBeyondRetention, index, "\(kept), and this looks back without limit: what is older is gone",
+                remedy)
+            return
+        }
+        guard horizon > .days(Int64(days)) else { return }
+        let reach = (horizon.milliseconds + 86_399_999) / 86_400_000
+        add(.windowBeyondRetention, index, "\(kept), and this looks back \(reach) days: what is older is gone", remedy)
     }
 
     private mutating func lintWindows(of stream: EventStream, _ index: Int) {

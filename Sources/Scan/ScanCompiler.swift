@@ -7,6 +7,8 @@ struct ScanCompiler {
     let store: ValueStore
     let now: Int64
     let isComputed: (String) -> Bool
+    /// Before which time events of a name have expired; milliseconds.
+    let floor: (EventID) -> Int64
 
     private(set) var tables: [ScanPlan.TableKey] = []
     private(set) var columns: [[ScanRun.ColumnName]] = []
@@ -25,10 +27,13 @@ struct ScanCompiler {
     private var leafNumbers: [ScanPlan.Leaf: Int] = [:]
     private var evidence = Evidence.everything
 
-    init(store: ValueStore, now: Int64, isComputed: @escaping (String) -> Bool) {
+    init(
+        store: ValueStore, now: Int64, isComputed: @escaping (String) -> Bool, floor: @escaping (EventID) -> Int64
+    ) {
         self.store = store
         self.now = now
         self.isComputed = isComputed
+        self.floor = floor
     }
 
     mutating func add(_ plan: QueryPlan, _ evidence: Evidence) {
@@ -102,7 +107,7 @@ struct ScanCompiler {
         }
         // A window that begins after it ends holds nothing.
         let isEmpty = plan.fromAge > plan.toAge
-        let oldest = plan.toAge == never ? .min : now - plan.toAge
+        let oldest = max(plan.toAge == never ? .min : now - plan.toAge, floor(plan.event))
         let stream = ScanPlan.Stream(
             table: table, earliest: isEmpty ? 1 : max(oldest, evidence.timestampFrom?.milliseconds ?? .min),
             latest: isEmpty ? 0 : now - plan.fromAge,

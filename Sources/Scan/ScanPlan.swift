@@ -112,7 +112,9 @@ public struct ScanPlan: Sendable {
     ) {
         self.now = now
         withoutActuallyEscaping(isComputed) { isComputed in
-            var compiler = ScanCompiler(store: history.store, now: now.milliseconds, isComputed: isComputed)
+            var compiler = ScanCompiler(
+                store: history.store, now: now.milliseconds, isComputed: isComputed,
+                floor: { history.table($0).floor })
             for (query, evidence) in queries { compiler.add(query.plan(for: history), evidence) }
             tables = compiler.tables
             columns = compiler.columns

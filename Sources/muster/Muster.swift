@@ -12,7 +12,8 @@ struct Muster: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            ServeCommand.self, DemoCommand.self, SandboxCommand.self, ReconcileCommand.self, BenchCommand.self,
+            ServeCommand.self, DemoCommand.self, SandboxCommand.self, ReconcileCommand.self, RetentionCommand.self,
+            BenchCommand.self,
         ])
 
     static func main() async {

@@ -1,8 +1,6 @@
 import ArgumentParser
-import AsyncHTTPClient
 import Foundation
 import JSON
-import NIOCore
 import NIOHTTP1
 
 struct ReconcileCommand: AsyncParsableCommand {
@@ -42,10 +40,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         }
     }
 
-    /// Why there is nothing to compare.
-    private struct Refusal: Error {
-        var message: String
-    }
+    private typealias Refusal = ServerClient.Refusal
 
     private func fail(_ message: String) throws -> Never {
         FileHandle.standardError.write(Data("\(message)\n".utf8))
@@ -85,20 +80,7 @@ struct ReconcileCommand: AsyncParsableCommand {
     }
 
     private func call(_ method: HTTPMethod, _ path: String, _ body: JSONValue?) async throws -> JSONValue {
-        var request = HTTPClientRequest(url: url + path)
-        request.method = method
-        request.headers.add(name: "Content-Type", value: "application/json")
-        if let password = ProcessInfo.processInfo.environment["MUSTER_ADMIN_PASSWORD"], !password.isEmpty {
-            request.headers.add(name: "Authorization", value: "Bearer \(password)")
-        }
-        if let body { request.body = .bytes(ByteBuffer(bytes: body.utf8)) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-        let answer = try JSONValue(parsing: try await response.body.collect(upTo: 16 << 20).readableBytesView)
-        guard response.status.code < 300, let data = answer["data"] else {
-            throw Refusal(
-                message: answer["errors"]?[0]?["message"]?.string ?? "The server answered \(response.status.code)")
-        }
-        return data
+        try await ServerClient(url: url).call(method, path, body)
     }
 
     private func tell(_ run: JSONValue) throws {

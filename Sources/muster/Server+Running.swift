@@ -26,6 +26,7 @@ extension Server {
                 .init(service: delivery, failureTerminationBehavior: .gracefullyShutdownGroup),
                 .init(service: activity),
                 .init(service: erasure),
+                .init(service: retention),
                 .init(service: application),
             ],
             gracefulShutdownSignals: options.handlesSignals ? [.sigterm, .sigint] : [],
@@ -128,6 +129,37 @@ struct ErasureRun: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             for await _ in orders { await eraser.eraseOpen() }
+        }
+    }
+}
+
+/// Lets go of events that are too old: looks every minute whether it is time, and after every command.
+struct RetentionRun: Service {
+    let keeper: RetentionKeeper
+    let woken: AsyncStream<Void>.Continuation
+    private let wakings: AsyncStream<Void>
+
+    init(keeper: RetentionKeeper) {
+        self.keeper = keeper
+        (wakings, woken) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        woken.yield()
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    while !Task.isCancelled {
+                        woken.yield()
+                        try? await Task.sleep(for: .seconds(60))
+                    }
+                }
+                for await _ in wakings {
+                    await keeper.expireIfDue()
+                    keeper.eraseExpired { Task.isCancelled }
+                }
+                group.cancelAll()
+            }
         }
     }
 }

@@ -58,6 +58,7 @@ struct Server {
     let client: HTTPClient
     let logger: Logger
     let erasure: ErasureRun
+    let retention: RetentionRun
 
     /// Opens the data directory, creating it if needed, and rebuilds the history.
     init(options: ServerOptions, logger: Logger) throws {
@@ -98,6 +99,7 @@ struct Server {
             },
             logger: logger)
         let engine = engine
+        let keeper = RetentionKeeper(engine: engine, log: log, clock: clock, logger: logger)
         access = AccessPolicy(password: options.adminPassword)
         ingest = Ingest(log: log, sources: sources, journal: journal, clock: clock, gate: gate)
         api = API(
@@ -106,18 +108,21 @@ struct Server {
                 testClock: testClock.map { testClock in
                     TestClockControl { span in
                         testClock.advance(milliseconds: span.milliseconds)
+                        await keeper.expireIfDue()
                         try await engine.waitUntilCaughtUp(with: testClock.now())
                     }
                 },
                 version: Version.current, destinationKinds: [.braze, .brazeCohorts, .webhook]),
             engine: engine, log: log, journal: journal, delivery: delivery)
         erasure = ErasureRun(eraser: LogEraser(engine: engine, log: log, logger: logger))
+        retention = RetentionRun(keeper: keeper)
         connect()
     }
 
     /// The engine tells delivery of new emissions and everybody of new definitions.
     private func connect() {
-        let (engine, delivery, sources, journal, erasure) = (engine, delivery, sources, journal, erasure)
+        let (engine, delivery, sources, journal) = (engine, delivery, sources, journal)
+        let (erasure, retention) = (erasure, retention)
         let publish: @Sendable () -> Void = {
             let (current, destinations, suppressed) = engine.readState { engine in
                 (
@@ -132,7 +137,9 @@ struct Server {
         engine.addListener { event in
             switch event {
             case .emissions: delivery.notifyOutbox()
-            case .definitions: publish()
+            case .definitions:
+                publish()
+                retention.woken.yield()
             case .deleted(let people):
                 delivery.profilesDeleted(people.profiles)
                 journal.forget(userIDs: Set(people.userIDs))

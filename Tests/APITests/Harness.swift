@@ -187,6 +187,10 @@ struct Client: Sendable {
         try await send(.post, path, body.description)
     }
 
+    func put(_ path: String, _ body: JSONValue) async throws -> Answer {
+        try await send(.put, path, body.description)
+    }
+
     func patch(_ path: String, _ body: JSONValue) async throws -> Answer {
         try await send(.patch, path, body.description)
     }

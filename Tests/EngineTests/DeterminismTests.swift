@@ -26,18 +26,41 @@ import Testing
         (.accounts, "ANY trait('q1') = 'true' AND NOT event('B').within(30 minutes).count() >= 1"),
     ]
 
-    /// A few hours of a few people, anonymous first, with definitions arriving in the middle.
-    static func history(_ muster: TestInstallation, seed: UInt64) -> [LogEntry] {
+    /// Such as look far back.
+    static let longQueries: [(level: Computation.Level, text: String)] = [
+        (.users, "event('A').count() >= 6"),
+        (.users, "event('A').within(3 days).count() >= 4 AND NOT event('B').between(1 days, 3 days).count() >= 1"),
+        (.accounts, "event('A').count() >= 8"),
+        (.users, "event('B').within(50 hours).count() >= 3 OR trait('plan') = 'pro'"),
+        (.users, "event('A').where(NOT event('B').within(parent: 1 days).count() >= 1).count() >= 2"),
+        (.users, "trait('q0') = 'true' OR trait('q3') = 'true'"),
+        (.accounts, "ANY trait('q1') = 'true' AND NOT event('B').within(30 hours).count() >= 1"),
+    ]
+
+    /// A few hours of a few people, anonymous first, with definitions arriving in the middle; with retention a few days,
+    /// with events that expire.
+    static func history(_ muster: TestInstallation, seed: UInt64, retention: Bool = false) -> [LogEntry] {
         var random = SeededRandom(seed: seed)
         var entries = [muster.destination(at: start)]
         var at = start
+        let queries = retention ? longQueries : queries
+        var rules = RetentionRules(general: .days(2))
         for step in 0..<200 {
             // Now and then nothing comes for so long that much happens by time alone.
-            at = at + .minutes(Int64(random.next(12) == 0 ? random.next(180) : random.next(10)))
+            let pause = random.next(12) == 0 ? random.next(180) : random.next(10)
+            at = at + .minutes(Int64(pause * (retention ? 4 : 1)))
             let person = random.next(4)
             let user = random.next(3) == 0 ? nil : "u\(person)"
             let anonymous = random.next(2) == 0 ? "a\(random.next(6))" : nil
-            let late = at - .minutes(Int64(random.next(4) == 0 ? random.next(200) : 0))
+            let late = at - .minutes(Int64(random.next(4) == 0 ? random.next(retention ? 4000 : 200) : 0))
+            if retention, step > 40, random.next(8) == 0 {
+                if random.next(2) == 0 {
+                    rules.general = .days(1 + random.next(3))
+                    rules.events["B"] = random.next(3) == 0 ? .forever : .days(1 + random.next(3))
+                    entries.append(.command(.setRetention(rules), receivedAt: at))
+                }
+                entries.append(.command(.expire(rules.floors(at: at - .minutes(3))), receivedAt: at))
+            }
             if step % 25 == 10, step / 25 < queries.count {
                 let (key, query) = ("q\(step / 25)", queries[step / 25])
                 entries.append(muster.create(.audience, key: key, query.text, at: at, level: query.level))
@@ -78,11 +101,17 @@ import Testing
     }
 
     @Test(arguments: 1...24 as ClosedRange<UInt64>)
-    func sameLogSameState(seed: UInt64) async throws {
+    func sameLogSameState(seed: UInt64) async throws { try await compare(seed: seed, retention: false) }
+
+    @Test(arguments: 1...16 as ClosedRange<UInt64>)
+    func sameLogSameStateWhereEventsExpire(seed: UInt64) async throws { try await compare(seed: seed, retention: true) }
+
+    private func compare(seed: UInt64, retention: Bool) async throws {
         print("determinism seed \(seed)")
-        let end = start + day + day + day
+        let days: Int64 = retention ? 9 : 3
+        let end = start + .days(days)
         let plain = try TestInstallation()
-        let entries = Self.history(plain, seed: seed)
+        let entries = Self.history(plain, seed: seed, retention: retention)
         try await plain.apply(entries)
         try plain.advance(to: end)
         let expected = try picture(plain)
@@ -103,9 +132,11 @@ import Testing
             try chopped.engine.commit()
             if chopped.engine.history.freshRowCount >= 9, random.next(2) == 0 { try chopped.engine.flushHistory() }
             if random.next(20) == 0 { try chopped.reopen() }
+            if retention, random.next(10) == 0 { try chopped.engine.cleanHistory(always: random.next(2) == 0) }
+            if retention, random.next(10) == 0 { try chopped.eraseExpired() }
         }
         while chopped.engine.hasBackfill { chopped.engine.continueBackfill(limit: 1) }
-        for step in 1...72 { try chopped.advance(to: start + .hours(Int64(step))) }
+        for step in 1...24 * days { try chopped.advance(to: start + .hours(Int64(step))) }
         let found = try picture(chopped)
         let differences =
             found.filter { !expected.contains($0) }.map { "+ \($0)" }
@@ -113,6 +144,11 @@ import Testing
         #expect(differences == [])
 
         #expect(chopped.engine.history.storedPosition > 0)
+        if retention {
+            #expect(plain.engine.retention.floors != .none && chopped.engine.retention == plain.engine.retention)
+            #expect(try timelines(chopped) == timelines(plain))
+            try chopped.eraseExpired()
+        }
 
         // A rebuild from the files answers the same, also without those of the history.
         try plain.reopen()
@@ -120,6 +156,18 @@ import Testing
         try FileManager.default.removeItem(atPath: chopped.historyDirectory)
         try chopped.reopen()
         #expect(try picture(chopped) == found)
+        if retention { #expect(try timelines(chopped) == timelines(plain)) }
+    }
+
+    /// All events of everybody, and nothing before the floors.
+    private func timelines(_ muster: TestInstallation) throws -> [String] {
+        let engine = muster.engine
+        return engine.profiles(.users, before: nil, limit: 1000).flatMap { profile in
+            engine.timeline(of: profile.ordinal, before: nil, limit: 10_000).map { entry in
+                #expect(entry.timestamp >= engine.retention.floors[entry.name])
+                return "\(profile.segmentID) \(entry.name) \(entry.timestamp) \(entry.messageID)"
+            }
+        }
     }
 }
 

@@ -62,6 +62,16 @@ final class TestInstallation {
         }
     }
 
+    /// Empties the records of the Log that have expired.
+    func eraseExpired() throws {
+        let retention = engine.retention
+        guard let expiredAt = retention.expiredAt else { return }
+        var memo = LogExpiryMemo()
+        let end = min(retention.logEnd, engine.position)
+        let expiry = LogExpiry(instant: expiredAt, floors: retention.floors, end: end)
+        _ = try log.erase(expiry, memo: &memo)
+    }
+
     func advance(to instant: Instant) throws {
         engine.advance(to: instant)
         try engine.commit()

@@ -105,4 +105,30 @@ import Testing
         #expect(hint.json["kind"] == "always_true")
         #expect(hint.json["line"] == 1)
     }
+
+    @Test func `Who looks farther back than events are kept is told of it, once per event, with the remedy`() throws {
+        var catalogue = Self.catalogue
+        catalogue.retention = RetentionRules(
+            general: .days(30), events: ["Signed Up": .forever, "Order Completed": .days(90)])
+        catalogue.events["Viewed"] = [:]
+        func found(_ text: String) throws -> [String] {
+            try ParsedQuery(text, kind: .audience).hints(catalogue).filter { $0.kind == .windowBeyondRetention }
+                .map(\.description)
+        }
+        #expect(try found("event('Order Completed').within(90 days).count() >= 1") == [])
+        #expect(try found("event('Signed Up').count() >= 1") == [])
+        let long = try found("event('Order Completed').within(100 days).count() >= 1")
+        #expect(long.count == 1)
+        #expect(long.first?.contains("'Order Completed' is kept for 90 days, and this looks back 100 days") == true)
+        #expect(long.first?.contains("keep 'Order Completed' longer") == true)
+        let unlimited = try found("event('Viewed').count() >= 1 AND event('Viewed').within(3 days).count() >= 1")
+        #expect(unlimited.count == 1 && unlimited.first?.contains("without limit") == true)
+        // The parent reaches back 40 days, so what must not have followed it does, too.
+        let funnel = try found(
+            "event('Order Completed').where(NOT event('Viewed').within(parent: 7 days).count() >= 1)"
+                + ".within(40 days).count() >= 1")
+        #expect(funnel.count == 1 && funnel.first?.contains("'Viewed'") == true)
+        catalogue.retention = RetentionRules()
+        #expect(try found("event('Viewed').count() >= 1") == [])
+    }
 }

@@ -75,7 +75,15 @@ struct ScanTrial {
     var decided = 0
     var undecided = 0
     private var active: Set<UInt32> = []
+    /// Everything that was done, for a history that never hears of floors.
+    private var done: [Step] = []
+    private var floors = EventFloors.none
     static let bound: UInt32 = 9000
+
+    private enum Step {
+        case deed(Deed, ProfileOrdinal, Int64)
+        case removal(ProfileOrdinal)
+    }
 
     init(seed: UInt64, layout: DifferentialTests.Layout) throws {
         random = SeededRandom(seed: seed ^ 0x5CA9)
@@ -97,7 +105,55 @@ struct ScanTrial {
             if let merge { try history.finish(try merge.run()) }
             merge = history.beginMerge(unit: 50)
         }
-        if random.chance(5), !active.isEmpty { history.remove(ProfileOrdinal(random.pick(active.sorted()))) }
+        if random.chance(5), !active.isEmpty {
+            let profile = ProfileOrdinal(random.pick(active.sorted()))
+            history.remove(profile)
+            done.append(.removal(profile))
+        }
+        if random.chance(3) { raiseFloors() }
+    }
+
+    private mutating func raiseFloors() {
+        func floor() -> Instant { Generator.start + .hours(Int64(random.below(9))) }
+        var events: [String: Instant] = [:]
+        for entry in history.eventCatalogue where random.chance(40) { events[entry.name] = floor() }
+        floors = floors.raised(
+            to: EventFloors(general: random.chance(50) ? floor() : .distantPast, events: events))
+        history.raiseFloors(to: floors)
+    }
+
+    /// What there is when everything before the floors never came.
+    private func withoutExpired() -> History {
+        let plain = History()
+        for step in done {
+            switch step {
+            case .removal(let profile): plain.remove(profile)
+            case .deed(let deed, let profile, let offset):
+                if deed.call.eventName == nil {
+                    _ = plain.insertTraits(deed.call, body: deed.body, offset: offset, profile: profile)
+                } else if !deed.call.isExpired(floors) {
+                    _ = plain.insertEvent(deed.call, body: deed.body, offset: offset, profile: profile)
+                }
+            }
+        }
+        return plain
+    }
+
+    /// Compares the evaluator over what floors have left with the evaluator over what never had more.
+    private func failureOfFloors(_ definitions: [Definition], _ evidence: Evidence, at now: Instant) -> String? {
+        let plain = withoutExpired()
+        for definition in definitions {
+            let (query, expectation) = (CompiledQuery(definition), CompiledQuery(definition))
+            for profile in active.sorted() {
+                let subject = Subject.user(ProfileView([ProfileOrdinal(profile)]))
+                let found = query.evaluate(subject, evidence: evidence, in: history, at: now)
+                let expected = expectation.evaluate(subject, evidence: evidence, in: plain, at: now)
+                if found.value != expected.value || found.changesAt != expected.changesAt {
+                    return "\(definition.text) at \(now) of \(profile) with floors: \(found), expected \(expected)"
+                }
+            }
+        }
+        return nil
     }
 
     /// Takes calls of somebody: the profiles of the calls are spread over several blocks.
@@ -117,6 +173,7 @@ struct ScanTrial {
 
     private mutating func insert(_ deed: Deed, of profile: ProfileOrdinal) {
         offset += 1
+        done.append(.deed(deed, profile, offset))
         if deed.call.eventName == nil {
             _ = history.insertTraits(deed.call, body: deed.body, offset: offset, profile: profile)
         } else {
@@ -145,6 +202,7 @@ struct ScanTrial {
             try flushAll()
             if let merge = history.beginMerge(unit: 1, everything: true) { try history.finish(try merge.run()) }
         }
+        if random.chance(40) { raiseFloors() }
     }
 
     private func flushAll() throws {
@@ -155,6 +213,7 @@ struct ScanTrial {
         let queries = definitions.map { CompiledQuery($0) }
         var evidence = Evidence.everything
         if random.chance(20) { evidence.timestampFrom = Generator.start + .hours(Int64(random.below(10))) }
+        if floors != .none, let failure = failureOfFloors(definitions, evidence, at: now) { return failure }
         let plan = ScanPlan(queries.map { ($0, evidence) }, for: history, at: now)
         guard let snapshot = ScanSource(history, for: plan).snapshot(), history.damage == nil else {
             return "damaged: \(history.damage ?? "")"

@@ -280,10 +280,31 @@ def connect_a_source_and_try_a_call(console, server):
     console.shoot("event_tester")
 
 
+def set_how_long_events_are_kept(console, server):
+    """Looks at what a rule would delete, and saves one that deletes nothing."""
+    page = console.page
+    console.open("settings", "Settings")
+    page.get_by_label("All events", exact=True).select_option("days")
+    page.get_by_label("All events: days").fill("1")
+    page.get_by_role("button", name="Add exception").click()
+    page.get_by_label("Event", exact=True).fill("Never Seen")
+    page.get_by_role("button", name="Review change").click()
+    expect(page.get_by_text("Not seen so far: Never Seen.")).to_be_visible()
+    console.shoot("retention_review")
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_label("All events: days").fill("3650")
+    page.get_by_role("button", name="Review change").click()
+    expect(page.get_by_text("Nothing would be deleted now.")).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("for 3,650 days")).to_be_visible()
+    console.shoot("retention")
+    assert server.get("/spaces/default/retention")["retention"]["days"] == 3650
+
+
 def visit_on_a_phone(console, server):
     """Nothing may be wider than the screen."""
     audience = server.get(f"{SPACE}/audiences")["audiences"][0]["id"]
-    for path in ["overview", "audiences", f"audiences/{audience}", f"audiences/{audience}/builder", "profiles", "destinations", "debugger"]:
+    for path in ["overview", "audiences", f"audiences/{audience}", f"audiences/{audience}/builder", "profiles", "destinations", "debugger", "settings"]:
         console.open(path)
         width = console.page.evaluate("document.documentElement.scrollWidth")
         if width > 390:
@@ -312,6 +333,7 @@ def main():
         ask_why(console, server)
         look_into_a_preview(console)
         connect_a_source_and_try_a_call(console, server)
+        set_how_long_events_are_kept(console, server)
         visit_everything(console, server)
         phone = browser.new_context(viewport={"width": 390, "height": 844}, http_credentials=credentials, has_touch=True)
         pocket = Console(phone.new_page(), server.url, arguments.out)

@@ -43,6 +43,7 @@ async function call(method, path, body, signal) {
 export const api = {
   get: (path, signal) => call('GET', path, undefined, signal),
   post: (path, body, signal) => call('POST', path, body, signal),
+  put: (path, body) => call('PUT', path, body),
   patch: (path, body) => call('PATCH', path, body),
   remove: (path) => call('DELETE', path),
 };

@@ -10,6 +10,7 @@ const shapes = {
   sources: 'M3 10h8M8 6.5 11.5 10 8 13.5M13 3h4v14h-4',
   destinations: 'M9 10h8M13.5 6.5 17 10l-3.5 3.5M7 3H3v14h4',
   debugger: 'M7 7a3 3 0 0 1 6 0M6 8h8v5a4 4 0 0 1-8 0ZM2.5 8 6 9.5M17.5 8 14 9.5M2.5 15 6 13.5M17.5 15 14 13.5M10 9v8',
+  settings: 'M3 6h8M15 6h2M13 8.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5ZM3 14h2M9 14h8M7 16.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5Z',
   plus: 'M10 4v12M4 10h12',
   trash: 'M4 6h12M8 6V4h4v2M6 6l.7 10.5h6.6L14 6',
   copy: 'M7 7h9v9H7zM4 13V4h9',

@@ -17,6 +17,7 @@ import { sourcePage } from './pages/source.js';
 import { destinationsPage } from './pages/destinations.js';
 import { destinationPage } from './pages/destination.js';
 import { debuggerPage } from './pages/debugger.js';
+import { settingsPage } from './pages/settings.js';
 
 // Addresses, the more particular first. `:name` matches one segment.
 const routes = [
@@ -42,11 +43,13 @@ const routes = [
   ['destinations/:id', destinationPage],
   ['destinations/:id/:tab', destinationPage],
   ['debugger', debuggerPage],
+  ['settings', settingsPage],
 ];
 
 const navigation = [
   ['overview', 'Overview'], ['audiences', 'Audiences'], ['traits', 'Computed Traits'], ['profiles', 'Profiles'],
   ['sources', 'Sources'], ['destinations', 'Destinations'], ['debugger', 'Debugger'],
+  ['settings', 'Settings'],
 ];
 
 const main = h('main', { id: 'main', tabindex: '-1' });

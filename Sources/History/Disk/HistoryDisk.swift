@@ -5,9 +5,9 @@ struct HistoryDisk {
     var manifest: Manifest
     var isFlushing = false
     var isMerging = false
-    /// Whether the manifest in memory knows of removals that the one on disk does not.
+    /// Whether the manifest in memory knows of removals or floors that the one on disk does not.
     var hasUnwrittenRemovals = false
-    /// Whether profiles were removed since the last flush was begun.
+    /// Whether profiles were removed, or fresh rows expired, since the last flush was begun.
     var hasFreshRemovals = false
     /// What the manifest will say of everything but files when the frozen rows are on disk.
     var frozen: HistoryMetadata?
@@ -76,9 +76,10 @@ extension History {
         }
         store.values.strings.open(segments, seed: manifest.seed)
         let metadata = manifest.metadata
-        guard let events = NamedTables(keepsObjects: false, metadata.events, store),
+        guard var events = NamedTables(keepsObjects: false, metadata.events, store),
             let traits = NamedTables(keepsObjects: true, metadata.traits, store)
         else { throw nonsense }
+        events.raiseFloors(to: manifest.floors, store)
         (self.events, self.traits) = (events, traits)
         (tooOld, movedToReceipt, unreadable) = (metadata.tooOld, metadata.movedToReceipt, metadata.unreadable)
         storedBound = metadata.profileBound
@@ -236,7 +237,7 @@ extension History {
         var hadRows = hadFreshRows
         var files: Set<Int> = []
         for table in events.tables + traits.tables where !table.isInMemoryOnly {
-            for run in table.runs where !run.rows(of: profile).isEmpty { files.insert(run.file) }
+            for run in table.runs where !run.storedRows(of: profile).isEmpty { files.insert(run.file) }
             let (cells, stored, frozen) = table.removeOlder(profile)
             if stored + frozen > 0 { hadRows = true }
             disk.frozen?.forget(cells, rows: stored + frozen, isTrait: table.isTrait, table: Int(table.number))

@@ -227,6 +227,9 @@ struct ByteReader {
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
+    /// Whether more follows than what fills a section up to a multiple of 8 bytes.
+    var hasMore: Bool { bytes.count - position >= 8 }
+
     private mutating func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) -> Value {
         let size = MemoryLayout<Value>.size
         guard isValid, bytes.count - position >= size else {

@@ -55,7 +55,8 @@ extension History {
             ids = disk.ids.count > 1 ? 0..<disk.ids.count : nil
             texts = segments.count > 1 ? 0..<segments.count : nil
             let hasRemoved = disk.manifest.runs.contains { !$0.removed.isEmpty }
-            runs = runSizes.count > 1 || hasRemoved ? 0..<runSizes.count : nil
+            let hasExpired = events.tables.contains { $0.runs.contains { $0.earliest < $0.floor } }
+            runs = runSizes.count > 1 || hasRemoved || hasExpired ? 0..<runSizes.count : nil
         }
         guard texts != nil || runs != nil || ids != nil else { return nil }
         return beginMerge(texts: texts, runs: runs, ids: ids, idsSince: cutoff)
@@ -117,11 +118,13 @@ extension History {
             for (now, then) in zip(disk.manifest.runs[range], merge.files) {
                 late.formUnion(Set(now.removed).subtracting(then.removed))
             }
-            var file = merged.runFile
+            // Where nothing is left no file is.
+            var file = merged.runs.isEmpty ? nil : merged.runFile
             file?.removed = late.sorted()
             disk.manifest.runs.replaceSubrange(range, with: file.map { [$0] } ?? [])
             for number in numbers { disk.rowCounts[number] = nil }
             if let file { disk.rowCounts[file.number] = merged.runs.reduce(0) { $0 + $1.rowCount } }
+            forget(merged.expired(late: late), in: &disk)
         }
         try disk.manifest.write(in: disk.directory)
         store.values.strings.setSegments(segments)
@@ -140,6 +143,9 @@ extension History {
         for file in merge.oldTexts { HistoryFile.remove(Manifest.path(file.number, .texts, in: disk.directory)) }
         for file in oldIDs { HistoryFile.remove(Manifest.path(file.number, .ids, in: disk.directory)) }
         for file in merge.files { HistoryFile.remove(Manifest.path(file.number, .runs, in: disk.directory)) }
+        if merged.runs.isEmpty, !merge.files.isEmpty {
+            HistoryFile.remove(Manifest.path(merge.runFile, .runs, in: disk.directory))
+        }
     }
 
     /// Puts the merged ids in the place of those they come from, drops files that are too old, and tells which files are
@@ -190,6 +196,8 @@ public struct HistoryMerge: Sendable {
         let ids: (file: Manifest.File, segment: IDSegment)?
         let runFile: Manifest.File?
         let runs: [Run]
+        /// Rows of `inputs` that were left out because they have expired.
+        let expired: [(table: UInt32, rows: ExpiredRows)]
     }
 
     func removeOutput() {
@@ -238,8 +246,9 @@ public struct HistoryMerge: Sendable {
             }
         }
         guard !files.isEmpty else {
-            return Result(merge: self, texts: written, ids: writtenIDs, runFile: nil, runs: [])
+            return Result(merge: self, texts: written, ids: writtenIDs, runFile: nil, runs: [], expired: [])
         }
+        var expired: [(table: UInt32, rows: ExpiredRows)] = []
         let path = Manifest.path(runFile, .runs, in: directory)
         let checksum = try RunFile.write(path, lineage: lineage) { sink throws(HistoryFileError) in
             var descriptors: [RunDescriptor] = []
@@ -249,6 +258,7 @@ public struct HistoryMerge: Sendable {
                     throw HistoryFileError(report.found ?? "damaged runs")
                 }
                 let input = MergeInput(table.runs)
+                if !table.isTrait { expired.append((table.table, input.expiredRows)) }
                 guard input.rowCount > 0 else { continue }
                 descriptors.append(
                     try RunEncoder.encode(input, isTrait: table.isTrait, table: table.table, to: sink))
@@ -258,130 +268,6 @@ public struct HistoryMerge: Sendable {
         let runs = try RunFile.open(path, number: runFile, checksum: checksum, lineage: lineage, report)
         return Result(
             merge: self, texts: written, ids: writtenIDs, runFile: Manifest.File(number: runFile, checksum: checksum),
-            runs: runs)
-    }
-}
-
-/// The rows of several runs of one table in the order of one.
-struct MergeInput: RunInput {
-    /// Rows that follow each other both in a run and in the whole.
-    private struct Stretch {
-        var run: UInt32
-        var start: UInt32
-        var count: UInt32
-    }
-
-    private let runs: [Run]
-    private var stretches: [Stretch] = []
-    private var profiles: [(profile: UInt32, count: Int)] = []
-    private(set) var rowCount = 0
-
-    init(_ runs: [Run]) {
-        self.runs = runs
-        var places = runs.map { _ in 0 }
-        while true {
-            var lowest: UInt32?
-            for (run, place) in zip(runs, places) where place < run.profiles.count {
-                lowest = min(lowest ?? .max, run.profiles[place])
-            }
-            guard let profile = lowest else { break }
-            var parts: [(run: Int, rows: Range<Int>)] = []
-            for index in runs.indices {
-                let run = runs[index]
-                guard places[index] < run.profiles.count, run.profiles[places[index]] == profile else { continue }
-                let rows = Int(run.starts[places[index]])..<Int(run.starts[places[index] + 1])
-                places[index] += 1
-                if !run.removed.contains(profile) { parts.append((index, rows)) }
-            }
-            let count = parts.reduce(0) { $0 + $1.rows.count }
-            guard count > 0 else { continue }
-            profiles.append((profile, count))
-            rowCount += count
-            merge(&parts)
-        }
-    }
-
-    private mutating func merge(_ parts: inout [(run: Int, rows: Range<Int>)]) {
-        while parts.count > 1 {
-            // The one that begins first goes on until another one comes before its next row.
-            var least = 0
-            for index in 1..<parts.count where precedes(parts[index], parts[least]) { least = index }
-            let start = parts[least].rows.lowerBound
-            var end = start + 1
-            while end < parts[least].rows.upperBound {
-                let next = (run: parts[least].run, rows: end..<parts[least].rows.upperBound)
-                guard parts.indices.allSatisfy({ $0 == least || precedes(next, parts[$0]) }) else { break }
-                end += 1
-            }
-            append(parts[least].run, start..<end)
-            parts[least].rows = end..<parts[least].rows.upperBound
-            if parts[least].rows.isEmpty { parts.remove(at: least) }
-        }
-        if let last = parts.first { append(last.run, last.rows) }
-    }
-
-    private mutating func append(_ run: Int, _ rows: Range<Int>) {
-        if let last = stretches.indices.last, stretches[last].run == run,
-            Int(stretches[last].start + stretches[last].count) == rows.lowerBound
-        {
-            stretches[last].count += UInt32(rows.count)
-        } else {
-            stretches.append(Stretch(run: UInt32(run), start: UInt32(rows.lowerBound), count: UInt32(rows.count)))
-        }
-    }
-
-    private func precedes(_ left: (run: Int, rows: Range<Int>), _ right: (run: Int, rows: Range<Int>)) -> Bool {
-        let (leftRun, rightRun) = (runs[left.run], runs[right.run])
-        let (leftRow, rightRow) = (left.rows.lowerBound, right.rows.lowerBound)
-        let (leftTime, rightTime) = (leftRun.timestamps[leftRow], rightRun.timestamps[rightRow])
-        if leftTime != rightTime { return leftTime < rightTime }
-        let (leftReceipt, rightReceipt) = (leftRun.receivedAt(leftRow), rightRun.receivedAt(rightRow))
-        if leftReceipt != rightReceipt { return leftReceipt < rightReceipt }
-        let comparison = StoredID.compare(leftRun.messageID(leftRow), rightRun.messageID(rightRow))
-        return comparison != 0 ? comparison < 0 : leftRun.offset(leftRow) < rightRun.offset(rightRow)
-    }
-
-    private func forEachStretch(_ body: (Run, Range<Int>) -> Void) {
-        for stretch in stretches {
-            body(runs[Int(stretch.run)], Int(stretch.start)..<Int(stretch.start + stretch.count))
-        }
-    }
-
-    func forEachProfile(_ body: (UInt32, Int) -> Void) {
-        for (profile, count) in profiles { body(profile, count) }
-    }
-
-    func forEachTimestamp(_ body: (Int64) -> Void) {
-        forEachStretch { run, rows in for row in rows { body(run.timestamps[row]) } }
-    }
-
-    func forEachInteger(_ field: EnvelopeField, _ body: (Int64) -> Void) {
-        forEachStretch { run, rows in
-            switch field {
-            case .receipt: for row in rows { body(run.receivedAt(row) &- run.timestamps[row]) }
-            case .offset: for row in rows { body(run.offset(row)) }
-            case .kind: for row in rows { body(Int64(run.kind(row))) }
-            case .source: for row in rows { body(Int64(run.source(row))) }
-            }
-        }
-    }
-
-    func forEachID(_ body: (StoredID) -> Void) {
-        forEachStretch { run, rows in for row in rows { body(run.messageID(row)) } }
-    }
-
-    func columnNumbers(_ root: Table.Root) -> [Int] {
-        Set(runs.flatMap { $0.columnNumbers(root) }).sorted()
-    }
-
-    func forEachCell(_ root: Table.Root, _ column: Int, _ body: (Cell) -> Void) {
-        let columns = runs.map { $0.column(root, column) }
-        for stretch in stretches {
-            if let column = columns[Int(stretch.run)] {
-                for row in Int(stretch.start)..<Int(stretch.start + stretch.count) { body(column.cell(row)) }
-            } else {
-                for _ in 0..<stretch.count { body(.missing) }
-            }
-        }
+            runs: runs, expired: expired)
     }
 }

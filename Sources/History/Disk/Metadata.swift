@@ -1,3 +1,5 @@
+import Model
+
 // What the manifest keeps of everything that is not rows: names, trees of paths, what the catalogue shows.
 
 struct ColumnMetadata: Equatable {
@@ -82,6 +84,12 @@ struct Manifest: Equatable {
     /// Whether rows or texts of removed profiles are in the files, or will be with the next flush.
     var holdsRemoved = false
     var metadata = HistoryMetadata()
+    /// Rows before them count no more.
+    var floors = EventFloors.none
+    /// Expired rows that were taken out of the files, but not yet the texts that only they had.
+    var unsweptRows = 0
+    /// When the first of them was noticed, milliseconds; 0 for not yet.
+    var unsweptSince: Int64 = 0
 
     static let name = "manifest"
 
@@ -150,7 +158,38 @@ struct Manifest: Equatable {
                 }
             }
         }
+        appendRetention(to: &writer)
         return writer.bytes
+    }
+
+    /// At the end, and only where there is something: manifests of histories from which nothing expires are as they
+    /// always were.
+    private func appendRetention(to writer: inout ByteWriter) {
+        guard floors != .none || unsweptRows > 0 else { return }
+        writer.append(unsweptRows)
+        writer.append(unsweptSince)
+        writer.append(floors.general.milliseconds)
+        writer.append(floors.events.count)
+        for (name, floor) in floors.events.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+            writer.append(floor.milliseconds)
+            writer.append(name.utf8.count)
+            for byte in name.utf8 { writer.append(byte) }
+        }
+    }
+
+    private mutating func readRetention(_ reader: inout ByteReader) {
+        guard reader.isValid, reader.hasMore else { return }
+        unsweptRows = reader.int()
+        unsweptSince = reader.int64()
+        let general = Instant(milliseconds: reader.int64())
+        let count = reader.count(ofSize: 16)
+        var events: [String: Instant] = [:]
+        for _ in 0..<count {
+            let floor = Instant(milliseconds: reader.int64())
+            let length = reader.count(ofSize: 1)
+            events[String(decoding: (0..<length).map { _ in reader.uint8() }, as: UTF8.self)] = floor
+        }
+        floors = EventFloors(general: general, events: events)
     }
 
     private init?(_ bytes: UnsafeRawBufferPointer, lineage: UInt64) {
@@ -178,6 +217,7 @@ struct Manifest: Equatable {
         metadata.unreadable = reader.int()
         metadata.events = Manifest.tables(&reader)
         metadata.traits = Manifest.tables(&reader)
+        readRetention(&reader)
         guard reader.isValid else { return nil }
     }
 

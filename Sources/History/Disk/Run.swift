@@ -1,4 +1,5 @@
 import Model
+import Synchronization
 
 /// Rows of one event name or one trait key, immutable, in columns, sorted by (profile, timestamp, receivedAt, message id).
 ///
@@ -9,7 +10,8 @@ import Model
 /// * `timestamps` — milliseconds, one per row, ascending within a profile;
 /// * `column(_:_:)` — by the table's column number (`Table.column(root, path)`): a `RunColumn`, or `nil` where every row
 ///   has nothing; `RunColumn` tells how its values stand;
-/// * `removed` — profiles of `profiles` whose rows count no more (deleted people): skip them. Mostly empty.
+/// * `removed` — profiles of `profiles` whose rows count no more (deleted people): skip them. Mostly empty;
+/// * `floor` — rows before it count no more (they have expired): skip them. Mostly before `earliest`.
 ///
 /// Ask `isSound` of the run once, and of each column that is read, before the first read: a `false` means that a file was
 /// found damaged, which `History.damage` then tells; throw the answer away.
@@ -25,6 +27,9 @@ public final class Run: @unchecked Sendable {
     public let earliest: Int64
     public let latest: Int64
     public let removed: Set<UInt32>
+    /// Milliseconds.
+    public let floor: Int64
+    private let hidden = Mutex<Int?>(nil)
 
     let descriptor: RunDescriptor
     /// The number of the file; 0 for memory.
@@ -88,6 +93,7 @@ public final class Run: @unchecked Sendable {
         earliest = descriptor.earliest
         latest = descriptor.latest
         removed = []
+        floor = .min
         self.descriptor = descriptor
         self.file = file
         self.core = core
@@ -95,7 +101,7 @@ public final class Run: @unchecked Sendable {
         self.identifiers = identifiers
     }
 
-    private init(_ run: Run, removed: Set<UInt32>) {
+    private init(_ run: Run, removed: Set<UInt32>, floor: Int64) {
         rowCount = run.rowCount
         profiles = run.profiles
         starts = run.starts
@@ -114,10 +120,16 @@ public final class Run: @unchecked Sendable {
         kinds = run.kinds
         sources = run.sources
         self.removed = removed
+        self.floor = floor
     }
 
     /// The same run without a profile's rows.
-    func removing(_ profiles: Set<UInt32>) -> Run { Run(self, removed: removed.union(profiles)) }
+    func removing(_ profiles: Set<UInt32>) -> Run { Run(self, removed: removed.union(profiles), floor: floor) }
+
+    /// The same run without the rows before a time.
+    func hiding(below floor: Int64) -> Run {
+        floor <= max(self.floor, earliest) ? self : Run(self, removed: removed, floor: floor)
+    }
 
     static func coreSize(_ rows: Int, _ people: Int) -> Int {
         (people * 4 + 7) & ~7 + ((people + 1) * 4 + 7) & ~7 + rows * 8
@@ -149,8 +161,45 @@ public final class Run: @unchecked Sendable {
         return columns.indices.filter { columns[$0] != nil }
     }
 
-    /// The rows of a profile; empty for removed ones.
+    /// The rows of a profile that count; empty for removed ones.
     func rows(of profile: UInt32) -> Range<Int> {
+        let rows = storedRows(of: profile)
+        return earliest < floor ? keptRows(rows) : rows
+    }
+
+    /// Of a profile's rows those that have not expired.
+    func keptRows(_ rows: Range<Int>) -> Range<Int> {
+        var low = rows.lowerBound
+        var high = rows.upperBound
+        while low < high {
+            let middle = (low + high) / 2
+            if timestamps[middle] < floor { low = middle + 1 } else { high = middle }
+        }
+        return low..<rows.upperBound
+    }
+
+    /// How many rows have expired, those of removed profiles left out. Looks at all times when it is first asked.
+    var hiddenCount: Int {
+        guard earliest < floor else { return 0 }
+        if let known = hidden.withLock({ $0 }) { return known }
+        guard core.isSound else { return 0 }
+        var count = 0
+        if latest < floor { count = rowCount } else { for time in timestamps where time < floor { count += 1 } }
+        for profile in removed {
+            let rows = findRows(of: profile)
+            count -= keptRows(rows).lowerBound - rows.lowerBound
+        }
+        hidden.withLock { $0 = count }
+        return count
+    }
+
+    /// The rows of a profile, also expired ones; empty for removed ones.
+    func storedRows(of profile: UInt32) -> Range<Int> {
+        guard removed.isEmpty || !removed.contains(profile) else { return 0..<0 }
+        return findRows(of: profile)
+    }
+
+    private func findRows(of profile: UInt32) -> Range<Int> {
         guard core.isSound else { return 0..<0 }
         var low = 0
         var high = profiles.count
@@ -158,9 +207,7 @@ public final class Run: @unchecked Sendable {
             let middle = (low + high) / 2
             if profiles[middle] < profile { low = middle + 1 } else { high = middle }
         }
-        guard low < profiles.count, profiles[low] == profile, removed.isEmpty || !removed.contains(profile) else {
-            return 0..<0
-        }
+        guard low < profiles.count, profiles[low] == profile else { return 0..<0 }
         return Int(starts[low])..<Int(starts[low + 1])
     }
 

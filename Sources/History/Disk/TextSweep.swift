@@ -8,7 +8,7 @@ extension History {
 
     /// Whether what removed profiles left must be written first, so that it can be cleaned away.
     public var needsFlushBeforeCleaning: Bool {
-        guard let disk, disk.manifest.holdsRemoved else { return false }
+        guard let disk, disk.manifest.holdsRemoved || disk.manifest.unsweptRows > 0 else { return false }
         return disk.hasFreshRemovals && freshRows > 0 && !disk.isFlushing
     }
 
@@ -24,7 +24,8 @@ extension History {
     /// Texts that nobody refers to any more, to be dropped by `job.run()` on any thread; give the result to `finish`.
     /// `nil` as long as rows of removed profiles are in a file or on their way, or another merge goes on.
     public func beginTextSweep() -> HistoryTextSweep? {
-        guard var disk, disk.manifest.holdsRemoved, !disk.isMerging, !disk.isFlushing, report.found == nil,
+        guard var disk, disk.manifest.holdsRemoved || disk.manifest.unsweptRows > 0, !disk.isMerging,
+            !disk.isFlushing, report.found == nil,
             !disk.hasFreshRemovals || freshRows == 0, disk.manifest.runs.allSatisfy({ $0.removed.isEmpty })
         else { return nil }
         var roots = store.pinned
@@ -48,7 +49,7 @@ extension History {
         let sweep = HistoryTextSweep(
             directory: disk.directory, lineage: disk.manifest.lineage, firstFile: disk.manifest.nextFile,
             segments: segments, files: disk.manifest.texts, runs: (events.tables + traits.tables).flatMap(\.runs),
-            roots: roots, report: report)
+            roots: roots, expiredRows: disk.manifest.unsweptRows, report: report)
         disk.manifest.nextFile += segments.count
         disk.isMerging = true
         disk.hasFreshRemovals = false
@@ -78,6 +79,8 @@ extension History {
         disk.isMerging = false
         disk.manifest.holdsRemoved =
             disk.hasFreshRemovals || disk.manifest.runs.contains { !$0.removed.isEmpty }
+        disk.manifest.unsweptRows -= swept.sweep.expiredRows
+        disk.manifest.unsweptSince = 0
         try disk.manifest.write(in: disk.directory)
         store.values.strings.setSegments(segments)
         store.values.strings.endTracking()
@@ -98,6 +101,8 @@ public struct HistoryTextSweep: Sendable {
     let runs: [Run]
     /// Codes that are referred to from elsewhere.
     let roots: Set<UInt32>
+    /// Those whose texts it takes along.
+    let expiredRows: Int
     let report: DamageReport
 
     /// What was written; not in force until the History has finished it.
