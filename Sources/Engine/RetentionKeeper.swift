@@ -1,4 +1,6 @@
+import Dispatch
 public import EventLog
+import History
 public import Logging
 public import Model
 import Synchronization
@@ -14,6 +16,7 @@ public final class RetentionKeeper: Sendable {
     /// Held while the Log is gone through.
     private let memo = Mutex(LogExpiryMemo())
     private let erased = Mutex(Instant.distantPast)
+    private let queue = DispatchQueue(label: "log.retention", qos: .background)
 
     /// How long a daily expiry waits for backfills that go on: they would have to end at once.
     static let patience = Instant.Span.hours(2)
@@ -43,8 +46,24 @@ public final class RetentionKeeper: Sendable {
         try await engine.submit(.expire(rules.floors(at: clock.now())))
     }
 
-    /// Empties records of the Log that have expired since it was last called. Takes long when much has.
-    public func eraseExpired(isCancelled: () -> Bool = { false }) {
+    /// Empties records of the Log that have expired since it was last called. Takes long when much has; a cancelled task
+    /// comes back soon.
+    public func eraseExpired() async {
+        let cancellation = HistoryCancellation()
+        await withTaskCancellationHandler {
+            // Not on a thread that answers requests.
+            await withCheckedContinuation { continuation in
+                queue.async { [self] in
+                    erase { cancellation.isCancelled }
+                    continuation.resume()
+                }
+            }
+        } onCancel: {
+            cancellation.cancel()
+        }
+    }
+
+    private func erase(isCancelled: () -> Bool) {
         let retention = engine.readState(\.retention)
         guard let expiredAt = retention.expiredAt, erased.withLock({ $0 < expiredAt }) else { return }
         let expiry = LogExpiry(instant: expiredAt, floors: retention.floors, end: retention.logEnd)

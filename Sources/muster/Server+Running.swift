@@ -156,7 +156,7 @@ struct RetentionRun: Service {
                 }
                 for await _ in wakings {
                     await keeper.expireIfDue()
-                    keeper.eraseExpired { Task.isCancelled }
+                    await keeper.eraseExpired()
                 }
                 group.cancelAll()
             }

@@ -109,7 +109,7 @@ import Testing
         #expect(shop.engine.read { $0.retention.expiredAt } == nil)
         try await shop.engine.submit(.setRetention(RetentionRules(general: .days(51))))
         await keeper.expireIfDue()
-        keeper.eraseExpired()
+        await keeper.eraseExpired()
         #expect(shop.engine.read { $0.history.statistics.events } == 12)
         #expect(try left() == 12)
         let first = shop.engine.read { $0.retention.expiredAt }
@@ -118,7 +118,7 @@ import Testing
         #expect(shop.engine.read { $0.retention.expiredAt } == first)
         shop.clock.advance(.hours(2))
         await keeper.expireIfDue()
-        keeper.eraseExpired()
+        await keeper.eraseExpired()
         // A second after its 51st day the sixth is gone.
         #expect(shop.engine.read { $0.history.statistics.events } == 10)
         #expect(try left() == 10)
