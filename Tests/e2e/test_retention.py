@@ -56,7 +56,8 @@ class Kept:
 
 
 def answers(muster):
-    timelines = {f"u{number}": [(one["name"], one["timestamp"]) for one in muster.timeline(f"u{number}")] for number in range(0, 20, 4)}
+    people = [f"u{number}" for number in range(0, 20, 4)]
+    timelines = {person: [(one["name"], one["at"]) for one in muster.timeline(person)] for person in people}
     return muster.event_counts(), timelines
 
 
@@ -95,8 +96,6 @@ def test_kills_while_events_expire(tmp_path, monkeypatch):
             state = muster.status()["history"]
             assert state["state"] == "ready" and state["rebuilds"] == 0 and state["problem"] is None, state
             assert muster.event_counts() == kept.counts(), f"after kill {kill}"
-        found = answers(muster)
-
         # A new trait counts what is left.
         muster.await_applied()
         made = muster.create_trait("Orders", "event('Order Completed').count()")
@@ -105,6 +104,7 @@ def test_kills_while_events_expire(tmp_path, monkeypatch):
         assert muster.members(made) == dict(orders)
 
         # The Log alone says the same.
+        found = answers(muster)
         muster.stop()
         shutil.rmtree(muster.directory / "history")
         muster.start()
