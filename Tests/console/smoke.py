@@ -281,24 +281,35 @@ def connect_a_source_and_try_a_call(console, server):
 
 
 def set_how_long_events_are_kept(console, server):
-    """Looks at what a rule would delete, and saves one that deletes nothing."""
+    """Looks at what rules would delete, and saves one that deletes what is too old."""
     page = console.page
+    old = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 900 * 86400))
+    server.send(server.get("/sources")["sources"][0]["writeKey"], [
+        {"type": "track", "userId": "smoke_0", "event": "Ancient Visit", "timestamp": old, "properties": {"number": number}}
+        for number in range(3)])
+    for _ in range(100):
+        if any(event["name"] == "Ancient Visit" for event in server.get(f"{SPACE}/events")["events"]):
+            break
+        time.sleep(0.1)
     console.open("settings", "Settings")
     page.get_by_label("All events", exact=True).select_option("days")
-    page.get_by_label("All events: days").fill("1")
+    page.get_by_label("All events: days").fill("3650")
     page.get_by_role("button", name="Add exception").click()
     page.get_by_label("Event", exact=True).fill("Never Seen")
     page.get_by_role("button", name="Review change").click()
     expect(page.get_by_text("Not seen so far: Never Seen.")).to_be_visible()
-    console.shoot("retention_review")
-    page.get_by_role("button", name="Remove").click()
-    page.get_by_label("All events: days").fill("3650")
-    page.get_by_role("button", name="Review change").click()
     expect(page.get_by_text("Nothing would be deleted now.")).to_be_visible()
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("for 3,650 days")).to_be_visible()
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_label("All events: days").fill("800")
+    page.get_by_role("button", name="Review change").click()
+    expect(page.get_by_text("3 events of 1 person would be deleted at once, for good.")).to_be_visible()
+    console.shoot("retention_review")
+    page.get_by_role("button", name="Delete 3 events and save").click()
+    page.get_by_role("button", name="Delete and save", exact=True).click()
+    expect(page.get_by_text("for 800 days", exact=True)).to_be_visible()
     console.shoot("retention")
-    assert server.get("/spaces/default/retention")["retention"]["days"] == 3650
+    assert server.get("/spaces/default/retention")["retention"]["days"] == 800
+    assert all(event["name"] != "Ancient Visit" for event in server.get(f"{SPACE}/events")["events"])
 
 
 def visit_on_a_phone(console, server):

@@ -23,7 +23,7 @@ const words = (days) => (days === null ? 'for ever' : `for ${count(days, 'day')}
 
 function retentionCard(retention, events, show) {
   const general = ageControl(retention.days, 'All events');
-  const exceptions = h('div', { class: 'stack' });
+  const exceptions = h('div', { class: 'rule' });
   const review = h('div', { class: 'stack', 'aria-live': 'polite' });
   const names = freshId('events');
   const rows = [];
@@ -33,7 +33,7 @@ function retentionCard(retention, events, show) {
     const input = h('input', { type: 'text', list: names, value: name, 'aria-label': 'Event', placeholder: 'Event name', maxlength: 1000 });
     const age = ageControl(days, `How long ${name || 'this event'} is kept`);
     const row = { input, age };
-    row.node = h('div', { class: 'actions retention-rule' }, input, age.node, button('Remove', () => {
+    row.node = h('div', { class: 'actions' }, input, age.node, button('Remove', () => {
       rows.splice(rows.indexOf(row), 1);
       row.node.remove();
       forget();
@@ -54,7 +54,7 @@ function retentionCard(retention, events, show) {
       const wanted = rules();
       try {
         const { dryRun } = await api.put(`${path}?dryRun=true`, wanted);
-        replace(review, consequences(dryRun, async () => {
+        replace(review, consequences(dryRun, wanted, async () => {
           const isSure = dryRun.events === 0 || await confirm({
             title: `Delete ${count(dryRun.events, 'event')}?`, action: 'Delete and save',
             text: `They are of ${count(dryRun.people, 'person', 'people')} and can’t be brought back, not even by keeping events longer again.`,
@@ -70,19 +70,24 @@ function retentionCard(retention, events, show) {
       }
     }),
   },
-  h('h3', null, 'Keep events'),
-  general.node,
-  h('p', { class: 'hint' }, 'Counted from the time at which an event happened. Profiles, their ids and traits, and who is in an audience now, are kept in any case.'),
-  h('h3', null, 'Exceptions'),
-  h('p', { class: 'hint' }, 'Events that are kept shorter or longer than the others.'),
-  exceptions,
+  h('div', { class: 'rule' },
+    h('h3', null, 'Keep events'),
+    general.node,
+    h('p', { class: 'hint' }, 'Counted from the time at which an event happened. Profiles, their ids and traits, and who is in an audience now, are kept in any case. Keeping events longer does not bring back what was deleted.')),
+  h('div', { class: 'rule' },
+    h('h3', null, 'Exceptions'),
+    h('p', { class: 'hint' }, 'Events that are kept shorter or longer than the others.'),
+    exceptions),
   h('datalist', { id: names }, events.map((event) => h('option', { value: event.name }))),
   h('div', { class: 'actions' },
     button('Add exception', () => add('', 90).focus(), { name: 'plus' }),
     h('button', { type: 'submit', class: 'button primary' }, 'Review change')),
   review);
 
-  return card('Retention', [state(retention), short(retention.readers), form]);
+  return [
+    card('Retention', h('div', { class: 'stack' }, state(retention), short(retention.readers))),
+    card('Change the rules', form),
+  ];
 }
 
 /** `Keep for ever`, or a number of days. */
@@ -104,7 +109,7 @@ function ageControl(days, label) {
 /** What is in force, and when something was and will be deleted. */
 function state(retention) {
   const exceptions = Object.entries(retention.events);
-  const isLimited = retention.days !== null || exceptions.some(([, days]) => days !== null);
+  const isLimited = limits(retention);
   return h('div', { class: 'figures' },
     figure('Events are kept', words(retention.days), exceptions.length > 0
       ? `with ${count(exceptions.length, 'exception')}` : 'without exception'),
@@ -123,13 +128,16 @@ function short(readers) {
       ` looks ${reader.looksBackDays === null ? 'back without limit' : `${count(reader.looksBackDays, 'day')} back`} at ${reader.event}, which is kept ${words(reader.keptDays)}.`)))]);
 }
 
-function consequences(dryRun, save) {
+const limits = (rules) => [rules.days, ...Object.values(rules.events)].some((days) => days !== null);
+
+function consequences(dryRun, rules, save) {
   const nothing = dryRun.events === 0;
+  const later = limits(rules) ? 'From now on, events that get too old are deleted once a day.' : 'By these rules nothing is ever too old.';
   return [
     nothing
-      ? notice('good', 'Nothing would be deleted now.', 'From now on, events that get too old are deleted once a day.')
+      ? notice('good', 'Nothing would be deleted now.', later)
       : notice('warn', `${count(dryRun.events, 'event')} of ${count(dryRun.people, 'person', 'people')} would be deleted at once, for good.`,
-        `They take about ${bytes(dryRun.bytes)}. Audiences stay as they are: somebody whose events are gone is looked at again with their next event, or when the audience is changed.`),
+        `They take about ${bytes(dryRun.bytes)}. Audiences stay as they are for now: who is in them is worked out from what is left with a person’s next event, or when the audience is changed.`),
     dryRun.unknownEvents.length > 0 && notice('info', `Not seen so far: ${dryRun.unknownEvents.join(', ')}.`,
       'The rule holds as soon as such an event comes. Is the name spelt as it is sent?'),
     short(dryRun.readers),
