@@ -19,7 +19,7 @@ public struct HistoryBench {
     public let threads: Int
     /// Whether to ask the files that an earlier run with the same events left, without making them again.
     public let reusesFiles: Bool
-    /// Part of the names of the questions to ask; empty for all.
+    /// Part of the names of the questions to ask; empty for all. `retention` lets go of old events instead.
     public let question: String
 
     public init(
@@ -53,6 +53,7 @@ public struct HistoryBench {
             let stored = try StoredHistory(data, in: files, say: say)
             (history, figures) = (stored.history, stored.report)
         }
+        if question == "retention" { return try measureRetention(history, say) }
         let queries = try await measure(history, say)
         guard question.isEmpty else { return }
         let report =

@@ -68,7 +68,8 @@ struct RetentionCommand: AsyncParsableCommand {
                 throw ValidationError("--event must be NAME=DAYS, for example --event 'Page Viewed=90'")
             }
             let (name, age) = (String(event[..<place]), String(event[event.index(after: place)...]))
-            names[name] = age == "default" ? nil : try Self.age(age, "--event \(name)")
+            let days: JSONValue? = age == "default" ? .none : .some(try Self.age(age, "--event \(name)"))
+            names[name] = days
         }
         return ["days": general, "events": .object(names)]
     }

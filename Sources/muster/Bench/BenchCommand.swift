@@ -39,7 +39,7 @@ struct BenchCommand: AsyncParsableCommand {
         @Flag(help: "Ask the files that an earlier run left in the directory, and compare nothing.")
         var reuse = false
 
-        @Option(help: "Ask only questions whose name has this in it.")
+        @Option(help: "Ask only questions whose name has this in it; 'retention' lets go of old events instead.")
         var question = ""
 
         func validate() throws {
