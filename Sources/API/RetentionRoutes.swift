@@ -3,18 +3,19 @@ import History
 import Hummingbird
 import JSON
 import Model
+import Store
 
 // How long events are kept (docs/operations.md).
 
 extension API {
     func addRetentionRoutes(to routes: RouteTable<some RequestContext>) {
-        routes.getInSpace("/retention") { _ in ["retention": retentionJSON()] }
+        routes.getInSpace("/retention") { _ in ["retention": try retentionJSON()] }
         routes.putInSpace("/retention") { request in
             let rules = try retentionRules(request)
             if try request.query.bool("dryRun") == true { return ["dryRun": try await estimateJSON(rules)] }
             try await engine.submit(.setRetention(rules))
             if rules.limitsAnything { try await engine.submit(.expire(rules.floors(at: now()))) }
-            return ["retention": retentionJSON()]
+            return ["retention": try retentionJSON()]
         }
     }
 
@@ -53,7 +54,7 @@ extension API {
         return .days(days)
     }
 
-    private func retentionJSON() -> JSONValue {
+    private func retentionJSON() throws -> JSONValue {
         let (retention, readers, known) = engine.read { engine in
             (
                 engine.retention, engine.readersBeyond(engine.retention.rules),
@@ -61,11 +62,13 @@ extension API {
             )
         }
         let names = retention.rules.events.keys.sorted()
+        let late = try engine.store.counters()["expired_calls"] ?? 0
         let next = retention.nextExpiry.map { max($0, now()) }
         return [
             "days": API.json(retention.rules.general),
             "events": .object(JSONObject(names.map { ($0, API.json(retention.rules.age(of: $0))) })),
             "lastExpiryAt": .time(retention.expiredAt), "nextExpiryAt": .time(next),
+            "lateEvents": .number(Int(late)),
             "readers": .array(readers.map(API.json)),
             "unknownEvents": .array(names.filter { !known.contains($0) }.map { .string($0) }),
         ]

@@ -115,7 +115,8 @@ function state(retention) {
       ? `with ${count(exceptions.length, 'exception')}` : 'without exception'),
     figure('Last deleted', retention.lastExpiryAt ? time(retention.lastExpiryAt) : 'never'),
     figure('Next time', isLimited && retention.nextExpiryAt ? time(retention.nextExpiryAt) : 'not planned',
-      isLimited ? 'once a day' : 'nothing is ever too old'));
+      isLimited ? 'once a day' : 'nothing is ever too old'),
+    retention.lateEvents > 0 && figure('Came too late', number(retention.lateEvents), 'events that were too old when they came'));
 }
 
 /** Which definitions ask for more than there is. */
