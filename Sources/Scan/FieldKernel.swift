@@ -47,7 +47,7 @@ struct FieldKernel {
         case (_, .always): operation = constant(1)
         case (.codes8(let codes), _):
             let verdicts = FieldKernel.verdicts(comparison, column.dictionary)
-            if let range = verdicts.passing {
+            if let range = verdicts.passingRange {
                 operation =
                     range.isEmpty
                     ? constant(0)
@@ -59,7 +59,7 @@ struct FieldKernel {
             }
         case (.codes16(let codes), _):
             let verdicts = FieldKernel.verdicts(comparison, column.dictionary)
-            if let range = verdicts.passing {
+            if let range = verdicts.passingRange {
                 operation =
                     range.isEmpty
                     ? constant(0)
@@ -85,39 +85,52 @@ struct FieldKernel {
         }
     }
 
-    /// What is said of the cells of a dictionary: 1 passes, 2 doubtful.
+    /// What is said of the cells of a dictionary, one bit per code.
     private struct Verdicts {
-        var all: [UInt8]
+        var count: Int
+        var passes: [UInt64]
+        var doubts: [UInt64]
+        var passing: Int { passes.reduce(0) { $0 + $1.nonzeroBitCount } }
+        var isCertain: Bool { doubts.allSatisfy { $0 == 0 } }
 
         /// Those that pass, if they follow each other and nothing is doubtful.
-        var passing: Range<Int>? {
-            guard !all.contains(2) else { return nil }
-            guard let first = all.firstIndex(of: 1) else { return 0..<0 }
-            let end = all[first...].firstIndex(of: 0) ?? all.count
-            return all[end...].contains(1) ? nil : first..<end
+        var passingRange: Range<Int>? {
+            guard isCertain else { return nil }
+            guard let first = passes.firstIndex(where: { $0 != 0 }), let last = passes.lastIndex(where: { $0 != 0 })
+            else { return 0..<0 }
+            let range =
+                first << 6 + passes[first].trailingZeroBitCount..<(last << 6 + 64 - passes[last].leadingZeroBitCount)
+            return range.count == passing ? range : nil
         }
 
         /// The one that does not pass, if there is one and nothing is doubtful.
         var onlyFailing: Int? {
-            guard !all.contains(2), let first = all.firstIndex(of: 0), !all[(first + 1)...].contains(0) else {
-                return nil
+            guard isCertain, passing == count - 1 else { return nil }
+            return (0..<count).first { passes[$0 >> 6] >> UInt64($0 & 63) & 1 == 0 }
+        }
+
+        /// By code: 1 passes, 2 doubtful.
+        var all: [UInt8] {
+            (0..<count).map { code in
+                let (word, bit) = (code >> 6, UInt64(code & 63))
+                return UInt8(passes[word] >> bit & 1) | UInt8(doubts[word] >> bit & 1) << 1
             }
-            return first
         }
     }
 
     private static func verdicts(_ comparison: Comparison, _ dictionary: UnsafeBufferPointer<UInt64>) -> Verdicts {
-        var verdicts = [UInt8](repeating: 0, count: dictionary.count)
-        guard let cells = dictionary.baseAddress else { return Verdicts(all: verdicts) }
+        let words = (dictionary.count + 63) >> 6
+        var verdicts = Verdicts(count: dictionary.count, passes: [], doubts: [])
+        verdicts.passes.reserveCapacity(words)
+        verdicts.doubts.reserveCapacity(words)
+        guard let cells = dictionary.baseAddress else { return verdicts }
         for start in stride(from: 0, to: dictionary.count, by: 64) {
             let count = min(64, dictionary.count - start)
             let (passing, doubtful) = accepted(cells + start, count, comparison, among: .max &>> UInt64(64 - count))
-            for index in 0..<count {
-                verdicts[start + index] =
-                    UInt8(passing >> UInt64(index) & 1) | UInt8(doubtful >> UInt64(index) & 1) << 1
-            }
+            verdicts.passes.append(passing)
+            verdicts.doubts.append(doubtful)
         }
-        return Verdicts(all: verdicts)
+        return verdicts
     }
 
     private static func comparison(_ test: CellTest, _ kinds: CellKinds) -> Comparison {

@@ -106,8 +106,19 @@ extension BlockScan {
                 counts[Int(slice.profiles[entry] &- low)] &+= UInt32(truncatingIfNeeded: slice.rows(entry).count)
             }
         case .some(let mask):
-            part.active.forEachEntry(slice) { entry in
-                counts[Int(slice.profiles[entry] &- low)] &+= UInt32(truncatingIfNeeded: mask.count(slice.rows(entry)))
+            if part.active.isAll {
+                let sums = mask.sums(slice.wordCount, scratch)
+                var before: UInt32 = 0
+                for entry in 0..<slice.entryCount {
+                    let after = mask.before(slice.starts[entry + 1] &- slice.base, sums)
+                    counts[Int(slice.profiles[entry] &- low)] &+= after &- before
+                    before = after
+                }
+            } else {
+                part.active.forEachEntry(slice) { entry in
+                    counts[Int(slice.profiles[entry] &- low)] &+= UInt32(
+                        truncatingIfNeeded: mask.count(slice.rows(entry)))
+                }
             }
             guard mask.hasDoubts else { return }
             let known = doubts ?? scratch.zeros(BlockScan.words)

@@ -33,6 +33,8 @@ struct TableCursor {
         /// By number of the plan's columns.
         let columns: [ScanColumn?]
         var entry = 0
+        /// How many entries the last block had: the next has about as many.
+        var width = 0
     }
 
     private(set) var runs: [RunCursor]
@@ -47,8 +49,9 @@ struct TableCursor {
         for index in runs.indices {
             let run = runs[index].run
             let start = run.profiles.firstIndex(from: low, near: runs[index].entry)
-            let end = run.profiles.firstIndex(from: high, near: start)
+            let end = run.profiles.firstIndex(from: high, near: start, likely: start + runs[index].width)
             runs[index].entry = end
+            runs[index].width = end - start
             guard start < end, let profiles = run.profiles.baseAddress, let starts = run.starts.baseAddress,
                 let timestamps = run.timestamps.baseAddress
             else { continue }
@@ -63,6 +66,24 @@ struct TableCursor {
 }
 
 extension UnsafeBufferPointer<UInt32> {
+    /// The same where it is probably near another place.
+    func firstIndex(from value: UInt32, near start: Int, likely place: Int) -> Int {
+        guard start < place, place < count else { return firstIndex(from: value, near: start) }
+        if self[place] < value { return firstIndex(from: value, near: place + 1) }
+        var high = place
+        var step = 1
+        while high - step > start, self[high - step] >= value {
+            high -= step
+            step *= 2
+        }
+        var low = Swift.max(start, high - step)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle] < value { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
     /// The index of the first element that is at least `value`, found from a place that is not after it by ever longer
     /// steps.
     func firstIndex(from value: UInt32, near start: Int) -> Int {
