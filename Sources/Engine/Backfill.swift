@@ -123,16 +123,10 @@ extension Engine {
     /// Rows that come later make no difference: whoever gets one is evaluated before that.
     private func prepareScope(of job: BackfillJob) {
         let computation = registry[job.computation]
-        let definition = computation.definition
-        let keys = computation.dependencies.traitKeys
         guard backfillScopes[job.computation] == nil else { return }
         backfillScopes[job.computation] = .everybody
-        guard definition.level == .users,
-            keys.allSatisfy({ registry.computation(key: $0) == nil })
-        else { return }
-        let nobody = computation.compiled.evaluate(
-            .user(ProfileView([])), evidence: computation.facts.evidence, in: history, at: job.asOf)
-        guard isNothing(nobody.value, of: computation), nobody.changesAt == nil else { return }
+        guard saysNothingOfNewcomers(computation, at: job.asOf) else { return }
+        let keys = computation.dependencies.traitKeys
         let events = computation.dependencies.events.keys.sorted().map { history.eventID($0) }
         let traits = keys.sorted().map { history.traitID($0) }
         let tables = events.map { history.snapshot(of: $0) } + traits.map { history.snapshot(of: $0) }
@@ -144,6 +138,29 @@ extension Engine {
             guard isSound else { return }
         }
         backfillScopes[job.computation] = .only(scope)
+    }
+
+    /// Whether a computation says nothing of a person without a row of what the query reads, and never will while none
+    /// comes.
+    private func saysNothingOfNewcomers(_ computation: RegisteredComputation, at instant: Instant) -> Bool {
+        guard computation.facts.level == .users,
+            computation.dependencies.traitKeys.allSatisfy({ registry.computation(key: $0) == nil })
+        else { return false }
+        let nobody = computation.compiled.evaluate(
+            .user(ProfileView([])), evidence: computation.facts.evidence, in: history, at: instant)
+        return isNothing(nobody.value, of: computation) && nobody.changesAt == nil
+    }
+
+    /// Computations that a person who has just come must be asked about, whatever the call says that brought them. Of
+    /// all others only those that the call's rows touch can come to anything.
+    ///
+    /// The first person is asked like everybody after: what is said of nobody and does not change with time is the same
+    /// at any later instant.
+    func askedOfNewcomers() -> [RegisteredComputation] {
+        if let known = registry.askedOfNewcomers { return known }
+        let asked = registry.active.filter { !saysNothingOfNewcomers($0, at: now) }
+        registry.askedOfNewcomers = asked
+        return asked
     }
 
     /// Whether the evaluation of a profile would come to nothing and leave nothing behind.

@@ -37,7 +37,11 @@ extension Engine {
         for row in resolution.identifiers {
             let profile = identity.canonical(row.owner)
             work.newIdentifiers[profile, default: []].append(row.identifier)
-            work.addAll(profile, in: self)
+            if resolution.hasNewcomer(profile), level(of: profile) == .users {
+                work.add(askedOfNewcomers(), profile, in: self)
+            } else {
+                work.addAll(profile, in: self)
+            }
         }
         for link in resolution.links {
             let account = identity.canonical(link.account)
@@ -119,5 +123,12 @@ extension Engine {
             changes.deletedValues.append(ValueKey(computationID: computation.definition.id, ordinal: absorbed))
         }
         work.addAll(survivor, in: self)
+    }
+}
+
+extension Resolution {
+    /// Whether the call has made the profile, and nothing of another's past has come to it.
+    fileprivate func hasNewcomer(_ profile: ProfileOrdinal) -> Bool {
+        merges.isEmpty && created.contains { $0.ordinal == profile }
     }
 }

@@ -96,6 +96,8 @@ struct Registry {
     private var byTrait: [TraitID: [RegisteredComputation]] = [:]
     /// Active ones in dependency order.
     private(set) var active: [RegisteredComputation] = []
+    /// Active ones that may say something of a person without a past; `nil` until somebody new comes.
+    var askedOfNewcomers: [RegisteredComputation]?
 
     func computation(id: String) -> RegisteredComputation? { byID[id] }
     func computation(key: String) -> RegisteredComputation? { byKey[key] }
@@ -129,6 +131,7 @@ struct Registry {
         }
         for computation in all { _ = rank(computation) }
         active = all.filter(\.isActive).sorted { ($0.rank, $0.number) < ($1.rank, $1.number) }
+        askedOfNewcomers = nil
         byEvent = [:]
         byTrait = [:]
         for computation in active {

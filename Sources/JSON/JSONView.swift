@@ -119,9 +119,8 @@ public struct JSONView: Sendable {
     /// The member of an object, the last one where the name is repeated; `nil` where this is no object or has no such
     /// member. Linear in the number of members.
     public subscript(key: StaticString) -> JSONView? {
-        var found: JSONView?
-        for member in members where member.key.isText(key) { found = member.value }
-        return found
+        guard kind == .object else { return nil }
+        return document.member(key, of: index).map { JSONView(document: document, index: $0) }
     }
 
     /// The member of an object, the last one where the name is repeated.
@@ -172,6 +171,32 @@ public struct JSONView: Sendable {
             guard nextIndex < end else { return nil }
             defer { nextIndex = Int(document.nodes[nextIndex].next) }
             return JSONView(document: document, index: nextIndex)
+        }
+    }
+}
+
+extension JSONDocument {
+    /// Where the value of an object's last member of that name stands. Makes no views, which would count references for
+    /// each member.
+    fileprivate func member(_ name: StaticString, of object: Int) -> Int? {
+        let count = name.utf8CodeUnitCount
+        return nodes.withUnsafeBufferPointer { nodes in
+            bytes.withUnsafeBufferPointer { bytes in
+                var found: Int?
+                var place = object + 1
+                let end = Int(nodes[object].next)
+                while place < end {
+                    let key = nodes[place]
+                    if key.flags & JSONNode.escaped != 0 {
+                        if JSONView(document: self, index: place).isText(name) { found = place + 1 }
+                    } else if Int(key.end) - Int(key.start) - 2 == count {
+                        let start = Int(key.start) + 1
+                        if (0..<count).allSatisfy({ bytes[start + $0] == name.utf8Start[$0] }) { found = place + 1 }
+                    }
+                    place = Int(nodes[place + 1].next)
+                }
+                return found
+            }
         }
     }
 }
