@@ -11,7 +11,7 @@ import Testing
         (.audience, "reads_a", "event('A').count() >= 1"), (.audience, "reads_b", "event('B').count() >= 1"),
         (.trait, "count_b", "event('B').count()"), (.audience, "never_b", "NOT event('B').count() >= 1"),
         (.audience, "none_of_b", "event('B').within(3 days).count() = 0"), (.audience, "plan", "trait('plan') = 'pro'"),
-        (.audience, "member_of", "audience('never_b') = true"),
+        (.audience, "member_of", "trait('never_b') = 'true'"),
     ]
 
     @Test("A new person is asked about what their call touches and what is true of people without a past")
