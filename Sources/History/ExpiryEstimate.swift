@@ -45,16 +45,10 @@ extension ExpiryEstimate.Part {
     fileprivate mutating func add(_ run: Run, below floor: Int64) {
         var gone = 0
         for (place, profile) in run.profiles.enumerated() where !run.removed.contains(profile) {
-            let stored = Int(run.starts[place])..<Int(run.starts[place + 1])
-            let rows = run.earliest < run.floor ? run.keptRows(stored) : stored
+            let rows = run.keptRows(Int(run.starts[place])..<Int(run.starts[place + 1]))
             total += rows.count
             guard run.earliest < floor, !rows.isEmpty, run.timestamps[rows.lowerBound] < floor else { continue }
-            var (low, high) = (rows.lowerBound, rows.upperBound)
-            while low < high {
-                let middle = (low + high) / 2
-                if run.timestamps[middle] < floor { low = middle + 1 } else { high = middle }
-            }
-            gone += low - rows.lowerBound
+            gone += rows.count - run.rows(rows, from: floor).count
             let word = Int(profile / 64)
             if word >= profiles.count {
                 profiles += Array(repeating: 0, count: max(word + 1, profiles.count * 2) - profiles.count)

@@ -114,7 +114,7 @@ extension Table {
 
     /// Whether rows have expired that are still somewhere.
     fileprivate var hasExpired: Bool {
-        runs.contains { $0.earliest < $0.floor } || !scrubbed.isEmpty
+        runs.contains(where: \.holdsExpired) || !scrubbed.isEmpty
             || frozen?.timestamps.contains { $0 < floor } == true
     }
 

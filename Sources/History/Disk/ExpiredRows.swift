@@ -32,7 +32,7 @@ extension HistoryMerge.Result {
         return expired.map { table, rows in
             var rows = rows
             for input in merge.inputs where !input.isTrait && input.table == table {
-                for run in input.runs where run.earliest < run.floor {
+                for run in input.runs where run.holdsExpired {
                     for profile in late {
                         let stored = run.storedRows(of: profile)
                         rows.subtract(run, stored.lowerBound..<run.keptRows(stored).lowerBound)

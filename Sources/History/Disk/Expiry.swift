@@ -42,7 +42,7 @@ extension History {
 
     private var expiringRuns: [Run] {
         guard floors != .none else { return [] }
-        return events.tables.flatMap { $0.runs.filter { $0.earliest < $0.floor } }
+        return events.tables.flatMap { $0.runs.filter(\.holdsExpired) }
     }
 
     /// Counts what has expired in each run, which reads all times of those that hold both. To be run on another thread.

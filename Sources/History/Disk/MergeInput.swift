@@ -29,7 +29,7 @@ struct MergeInput: RunInput {
                 let rows = Int(run.starts[places[index]])..<Int(run.starts[places[index] + 1])
                 places[index] += 1
                 guard !run.removed.contains(profile) else { continue }
-                let kept = run.earliest < run.floor ? run.keptRows(rows) : rows
+                let kept = run.keptRows(rows)
                 if kept.lowerBound > rows.lowerBound {
                     MergeInput.append(index, rows.lowerBound..<kept.lowerBound, to: &expired)
                 }

@@ -55,7 +55,7 @@ extension History {
             ids = disk.ids.count > 1 ? 0..<disk.ids.count : nil
             texts = segments.count > 1 ? 0..<segments.count : nil
             let hasRemoved = disk.manifest.runs.contains { !$0.removed.isEmpty }
-            let hasExpired = events.tables.contains { $0.runs.contains { $0.earliest < $0.floor } }
+            let hasExpired = events.tables.contains { $0.runs.contains(where: \.holdsExpired) }
             runs = runSizes.count > 1 || hasRemoved || hasExpired ? 0..<runSizes.count : nil
         }
         guard texts != nil || runs != nil || ids != nil else { return nil }

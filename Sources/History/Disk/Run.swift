@@ -163,24 +163,29 @@ public final class Run: @unchecked Sendable {
 
     /// The rows of a profile that count; empty for removed ones.
     func rows(of profile: UInt32) -> Range<Int> {
-        let rows = storedRows(of: profile)
-        return earliest < floor ? keptRows(rows) : rows
+        keptRows(storedRows(of: profile))
     }
 
+    /// Whether some of its rows have expired.
+    var holdsExpired: Bool { earliest < floor }
+
     /// Of a profile's rows those that have not expired.
-    func keptRows(_ rows: Range<Int>) -> Range<Int> {
+    func keptRows(_ rows: Range<Int>) -> Range<Int> { holdsExpired ? self.rows(rows, from: floor) : rows }
+
+    /// Of a profile's rows those that are not before a time.
+    func rows(_ rows: Range<Int>, from time: Int64) -> Range<Int> {
         var low = rows.lowerBound
         var high = rows.upperBound
         while low < high {
             let middle = (low + high) / 2
-            if timestamps[middle] < floor { low = middle + 1 } else { high = middle }
+            if timestamps[middle] < time { low = middle + 1 } else { high = middle }
         }
         return low..<rows.upperBound
     }
 
     /// How many rows have expired, those of removed profiles left out. Looks at all times when it is first asked.
     var hiddenCount: Int {
-        guard earliest < floor else { return 0 }
+        guard holdsExpired else { return 0 }
         if let known = hidden.withLock({ $0 }) { return known }
         guard core.isSound else { return 0 }
         var count = 0
