@@ -29,7 +29,7 @@ extension DeliveryQueue {
         var settlement = Settlement()
         let address = request.objects.first.flatMap { limits.ownAddress(of: $0.outgoing.array) }
         if case .answered(_, let advice) = result, let notBefore = advice.notBefore {
-            withThrottles(of: address) { $0.wait(until: notBefore) }
+            self[throttlesAt: address].wait(until: notBefore)
         }
         switch result {
         case .answered(.taken(let rejected, let unplaced), _):
@@ -63,16 +63,12 @@ extension DeliveryQueue {
         case .answered(.throttled(let message), let advice):
             // Advice that is past already, as from a clock that differs from ours, is none.
             let advised = advice.notBefore.flatMap { $0 > now ? $0 : nil }
-            let (nextID, backoff) = (nextID, backoff)
-            var random = random
-            let until = withThrottles(of: address) { throttles in
-                throttles.fail(
-                    request: id, nextID: nextID, reason: message, notBefore: advised, now: now, backoff: backoff,
-                    using: &random)
-                return throttles.until
-            }
-            self.random = random
-            putBack(request, message, notBefore: address == nil ? nil : until, now: now, to: &settlement)
+            var throttles = self[throttlesAt: address]
+            throttles.fail(
+                request: id, nextID: nextID, reason: message, notBefore: advised, now: now, backoff: backoff,
+                using: &random)
+            self[throttlesAt: address] = throttles
+            putBack(request, message, notBefore: address == nil ? nil : throttles.until, now: now, to: &settlement)
 
         case .answered(.unavailable(let message), _):
             fail(request, message, now: now)
@@ -108,10 +104,9 @@ extension DeliveryQueue {
     // MARK: Verdicts
 
     /// The waits of an address: that of one array, or the main one.
-    private mutating func withThrottles<Result>(
-        of address: String?, _ body: (inout FailureStreak) -> Result
-    ) -> Result {
-        if let address { body(&separateThrottles[address, default: FailureStreak()]) } else { body(&throttles) }
+    private subscript(throttlesAt address: String?) -> FailureStreak {
+        get { address.map { separateThrottles[$0] ?? FailureStreak() } ?? throttles }
+        set { if let address { separateThrottles[address] = newValue } else { throttles = newValue } }
     }
 
     private mutating func succeed(at address: String?, now: Instant) {

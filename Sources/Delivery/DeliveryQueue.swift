@@ -270,7 +270,7 @@ struct DeliveryQueue: Sendable {
     /// Fills one request from the ready persons; `nil` if all that they had needs none.
     private mutating func fillRequest(now: Instant) -> PlannedRequest? {
         var builder = RequestBuilder(limits: limits)
-        let mayWait = mayBlock || !separateThrottles.isEmpty
+        let mayWait = mayBlock || separateThrottles.values.contains { $0.until > now }
         while !builder.isFull, let person = ready.first?.person, let index = persons.index(forKey: person) {
             let before = builder.items.count
             // Taken out while it is changed: a copy would copy what waits in it.
