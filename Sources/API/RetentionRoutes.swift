@@ -102,14 +102,13 @@ extension API {
     }
 
     private static func json(_ reader: RetentionEstimate.Reader) -> JSONValue {
-        // Part of a day counts as one, so that this many days are enough.
-        let days = reader.horizon.map { ($0.milliseconds + 86_399_999) / 86_400_000 }
-        return [
+        [
             "id": .string(reader.computation.id), "key": .string(reader.computation.key),
             "name": .string(reader.computation.name),
             "type": reader.computation.kind == .audience ? "AUDIENCE" : "COMPUTED_TRAIT",
             "event": .string(reader.event), "keptDays": .number(reader.keptDays),
-            "looksBackDays": days.map { .number(Int($0)) } ?? .null,
+            // Part of a day counts as one, so that this many days are enough.
+            "looksBackDays": reader.horizon.map { .number($0.startedDays) } ?? .null,
         ]
     }
 }

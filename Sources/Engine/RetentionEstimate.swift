@@ -96,11 +96,10 @@ extension Engine {
     public func readersBeyond(_ rules: RetentionRules) -> [RetentionEstimate.Reader] {
         registry.all.filter { $0.definition.deletedAt == nil }.flatMap { computation in
             computation.dependencies.events.sorted { $0.key < $1.key }.compactMap { event, use in
-                guard case .days(let days) = rules.age(of: event),
-                    use.horizon.map({ $0 > .days(Int64(days)) }) ?? true
-                else { return nil }
-                return RetentionEstimate.Reader(
-                    computation: computation.definition, event: event, keptDays: days, horizon: use.horizon)
+                rules.daysKept(of: event, shortOf: use.horizon).map {
+                    RetentionEstimate.Reader(
+                        computation: computation.definition, event: event, keptDays: $0, horizon: use.horizon)
+                }
             }
         }
     }

@@ -33,6 +33,9 @@ public struct Instant: Sendable, Hashable, Comparable {
         public static func hours(_ count: Int64) -> Span { minutes(count * 60) }
         public static func days(_ count: Int64) -> Span { hours(count * 24) }
 
+        /// Days of 24 hours, part of one counted as one; of a span that is not negative.
+        public var startedDays: Int { Int((milliseconds + 86_399_999) / 86_400_000) }
+
         public static func < (left: Span, right: Span) -> Bool { left.milliseconds < right.milliseconds }
     }
 }

@@ -23,6 +23,15 @@ public struct RetentionRules: Sendable, Hashable {
 
     public func age(of event: String) -> Age { events[event] ?? general }
 
+    /// For how many days an event is kept, if that is less than what a reader looks back at; `nil` if it is enough.
+    /// - Parameter horizon: How far back it looks; `nil` for any age.
+    public func daysKept(of event: String, shortOf horizon: Instant.Span?) -> Int? {
+        guard case .days(let days) = age(of: event), horizon.map({ $0 > .days(Int64(days)) }) ?? true else {
+            return nil
+        }
+        return days
+    }
+
     /// Whether there is anything that expires.
     public var limitsAnything: Bool { general != .forever || events.values.contains { $0 != .forever } }
 

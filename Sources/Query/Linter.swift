@@ -186,20 +186,14 @@ private struct Linter {
 
     /// Tells once, where the event is named first. An event inside another's `where` counts with all that it reaches back.
     private mutating func lintRetention(of event: String, _ index: Int) {
-        guard let use = events.removeValue(forKey: event), case .days(let days) = catalogue.retention.age(of: event)
+        guard let use = events.removeValue(forKey: event),
+            let days = catalogue.retention.daysKept(of: event, shortOf: use.horizon)
         else { return }
         let name = "'\(shortened(event))'"
         let kept = "\(name) is kept for \(days) day\(days == 1 ? "" : "s")"
         let remedy = "look back \(days) days at most, or keep \(name) longer (Settings, Retention)"
-        guard let horizon = use.horizon else {
-            add(
-                .windowBeyondRetention, index, "\(kept), and this looks back without limit: what is older is gone",
-                remedy)
-            return
-        }
-        guard horizon > .days(Int64(days)) else { return }
-        let reach = (horizon.milliseconds + 86_399_999) / 86_400_000
-        add(.windowBeyondRetention, index, "\(kept), and this looks back \(reach) days: what is older is gone", remedy)
+        let reach = use.horizon.map { "\($0.startedDays) days" } ?? "without limit"
+        add(.windowBeyondRetention, index, "\(kept), and this looks back \(reach): what is older is gone", remedy)
     }
 
     private mutating func lintWindows(of stream: EventStream, _ index: Int) {
