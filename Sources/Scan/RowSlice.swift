@@ -66,7 +66,7 @@ struct TableCursor {
 }
 
 extension UnsafeBufferPointer<UInt32> {
-    /// The same where it is probably near another place.
+    /// The same as `firstIndex(from:near:)`, looked for around another place where it probably is.
     func firstIndex(from value: UInt32, near start: Int, likely place: Int) -> Int {
         guard start < place, place < count else { return firstIndex(from: value, near: start) }
         if self[place] < value { return firstIndex(from: value, near: place + 1) }
@@ -76,12 +76,7 @@ extension UnsafeBufferPointer<UInt32> {
             high -= step
             step *= 2
         }
-        var low = Swift.max(start, high - step)
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle] < value { low = middle + 1 } else { high = middle }
-        }
-        return low
+        return firstIndex(from: value, Swift.max(start, high - step), high)
     }
 
     /// The index of the first element that is at least `value`, found from a place that is not after it by ever longer
@@ -95,7 +90,12 @@ extension UnsafeBufferPointer<UInt32> {
             high += step
             step *= 2
         }
-        high = Swift.min(high, count)
+        return firstIndex(from: value, low, Swift.min(high, count))
+    }
+
+    /// The same between two places.
+    private func firstIndex(from value: UInt32, _ low: Int, _ high: Int) -> Int {
+        var (low, high) = (low, high)
         while low < high {
             let middle = (low + high) / 2
             if self[middle] < value { low = middle + 1 } else { high = middle }
