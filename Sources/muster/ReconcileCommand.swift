@@ -28,59 +28,39 @@ struct ReconcileCommand: AsyncParsableCommand {
     var repair = false
 
     func run() async throws {
-        do {
-            try await compare()
-        } catch let end as ExitCode {
-            throw end
-        } catch let refusal as Refusal {
-            try fail(refusal.message)
-        } catch {
-            try fail(
-                "Muster does not answer at \(url) (\(error)): start it with 'muster serve', or say where with --url")
-        }
+        try await ServerClient.run(url, compare)
     }
 
-    private typealias Refusal = ServerClient.Refusal
-
-    private func fail(_ message: String) throws -> Never {
-        FileHandle.standardError.write(Data("\(message)\n".utf8))
-        throw ExitCode(2)
-    }
-
-    private func compare() async throws {
-        let path = "/destinations/\(try await find())/reconcile"
+    private func compare(_ client: ServerClient) async throws {
+        let path = "/destinations/\(try await find(client))/reconcile"
         let body: JSONValue = [
             "mode": full ? "full" : "sample", "sampleSize": .number(sample), "people": everybody ? "all" : "members",
             "repair": .bool(repair),
         ]
-        var run = try await call(.POST, path, body)["reconciliation"]
+        var run = try await client.call(.POST, path, body)["reconciliation"]
         let progress = ProgressLine(what: "compared", unit: "people")
         while run?["status"] == "RUNNING" {
             progress.show(done: Int64(run?["done"]?.integer ?? 0), total: Int64(run?["total"]?.integer ?? 0))
             try await Task.sleep(for: .milliseconds(500))
-            run = try await call(.GET, path, nil)["reconciliation"]
+            run = try await client.call(.GET, path)["reconciliation"]
         }
         progress.end()
         try tell(run ?? .null)
     }
 
     /// The id of the destination that is meant.
-    private func find() async throws -> String {
-        let all = try await call(.GET, "/destinations?count=200", nil)["destinations"]?.array ?? []
+    private func find(_ client: ServerClient) async throws -> String {
+        let all = try await client.call(.GET, "/destinations?count=200")["destinations"]?.array ?? []
         let found = all.filter { one in
             guard let destination else { return true }
             return one["id"]?.string == destination || one["name"]?.string == destination
         }
         guard found.count == 1, let id = found[0]["id"]?.string else {
             let names = all.compactMap { $0["name"]?.string }.joined(separator: ", ")
-            throw Refusal(
+            throw ServerClient.Refusal(
                 message: "Name one destination with --destination: \(names.isEmpty ? "there is none" : names)")
         }
         return id
-    }
-
-    private func call(_ method: HTTPMethod, _ path: String, _ body: JSONValue?) async throws -> JSONValue {
-        try await ServerClient(url: url).call(method, path, body)
     }
 
     private func tell(_ run: JSONValue) throws {

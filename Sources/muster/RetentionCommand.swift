@@ -33,8 +33,7 @@ struct RetentionCommand: AsyncParsableCommand {
     private static let path = "/spaces/default/retention"
 
     func run() async throws {
-        do {
-            let client = ServerClient(url: url)
+        try await ServerClient.run(url) { client in
             let current = try await client.call(.GET, Self.path)["retention"] ?? .null
             guard days != nil || !events.isEmpty else { return tell(current) }
             let rules = try rules(from: current)
@@ -42,21 +41,7 @@ struct RetentionCommand: AsyncParsableCommand {
             tell(estimate: estimate)
             guard apply else { return print("Nothing was changed: add --apply to do it.") }
             tell(try await client.call(.PUT, Self.path, rules)["retention"] ?? .null)
-        } catch let refusal as ServerClient.Refusal {
-            try fail(refusal.message)
-        } catch let error as ValidationError {
-            throw error
-        } catch let end as ExitCode {
-            throw end
-        } catch {
-            try fail(
-                "Muster does not answer at \(url) (\(error)): start it with 'muster serve', or say where with --url")
         }
-    }
-
-    private func fail(_ message: String) throws -> Never {
-        FileHandle.standardError.write(Data("\(message)\n".utf8))
-        throw ExitCode(2)
     }
 
     /// The rules as they are, with what the options change.

@@ -1,3 +1,4 @@
+import ArgumentParser
 import AsyncHTTPClient
 import Foundation
 import JSON
@@ -11,6 +12,25 @@ struct ServerClient {
     /// Why there is no answer, in words for whoever typed the command.
     struct Refusal: Error {
         var message: String
+    }
+
+    /// Does what a command asks of the server. What goes wrong is told in words, and the command ends with 2.
+    static func run(_ url: String, _ body: (ServerClient) async throws -> Void) async throws {
+        let message: String
+        do {
+            return try await body(ServerClient(url: url))
+        } catch let end as ExitCode {
+            throw end
+        } catch let error as ValidationError {
+            throw error
+        } catch let refusal as Refusal {
+            message = refusal.message
+        } catch {
+            message =
+                "Muster does not answer at \(url) (\(error)): start it with 'muster serve', or say where with --url"
+        }
+        FileHandle.standardError.write(Data("\(message)\n".utf8))
+        throw ExitCode(2)
     }
 
     /// The `data` of the answer.
