@@ -54,6 +54,41 @@ extension History {
     }
 }
 
+/// A flush and a merge that go on while rows come.
+struct BackgroundWork {
+    var flush: HistoryFlush?
+    var merge: HistoryMerge?
+
+    /// How many numbers `take` knows.
+    static let steps = 8
+
+    var isIdle: Bool { flush == nil && merge == nil }
+
+    /// Begins or ends one of the two, as the number says, where that is possible.
+    mutating func take(_ step: Int, _ history: History, position: Int64, _ random: inout SeededRandom) throws {
+        switch step {
+        case 0...3: if flush == nil { flush = history.beginFlush(position: position) }
+        case 4...5:
+            if let going = flush {
+                try history.finish(going.run())
+                flush = nil
+            }
+        case 6: if merge == nil { merge = history.beginMerge(unit: 10, everything: random.chance(30)) }
+        case 7:
+            if let going = merge {
+                if random.chance(80) { try history.finish(going.run()) } else { history.abandon(going) }
+                merge = nil
+            }
+        default: preconditionFailure("there is no step \(step)")
+        }
+    }
+
+    func finish(_ history: History) throws {
+        if let merge { try history.finish(merge.run()) }
+        if let flush { try history.finish(flush.run()) }
+    }
+}
+
 /// Goal: a History on disk answers what one in memory answers, whatever was flushed, merged, reopened and removed, and in
 /// whatever order these came.
 @Suite struct DiskTests {
@@ -71,8 +106,7 @@ extension History {
             return history
         }
         var history = try open()
-        var flush: HistoryFlush?
-        var merge: HistoryMerge?
+        var work = BackgroundWork()
         var next = 0
         var rounds = 0
         while next < log.count {
@@ -81,27 +115,17 @@ extension History {
                 next += 1
             }
             switch random.below(10) {
-            case 0...3: if flush == nil { flush = history.beginFlush(position: Int64(next)) }
-            case 4...5:
-                if let going = flush {
-                    try history.finish(going.run())
-                    flush = nil
-                }
-            case 6: if merge == nil { merge = history.beginMerge(unit: 10, everything: random.chance(30)) }
-            case 7:
-                if let going = merge {
-                    if random.chance(80) { try history.finish(going.run()) } else { history.abandon(going) }
-                    merge = nil
-                }
+            case let step where step < BackgroundWork.steps:
+                try work.take(step, history, position: Int64(next), &random)
             case 8:
                 // A stop without notice: what was begun is lost.
                 if random.chance(40) {
                     history = try open()
-                    (flush, merge) = (nil, nil)
+                    work = BackgroundWork()
                     let position = history.storedPosition
                     for deed in log[Int(position)..<next] { deed.apply(to: history) }
                 }
-            case 9 where removals && flush == nil && merge == nil && random.chance(50):
+            case 9 where removals && work.isIdle && random.chance(50):
                 try history.clean(position: Int64(next))
                 // A sweep under way while rows come that may need what it drops.
                 if random.chance(50), history.needsCleaning || next < log.count, let sweep = history.beginTextSweep() {
@@ -120,8 +144,7 @@ extension History {
                 if found != expected { return }
             }
         }
-        if let merge { try history.finish(merge.run()) }
-        if let flush { try history.finish(flush.run()) }
+        try work.finish(history)
         try history.flush(position: Int64(next))
         try history.clean(position: Int64(next))
         #expect(!history.needsCleaning)

@@ -44,8 +44,7 @@ import Testing
                 })
         }
         var history = try open()
-        var flush: HistoryFlush?
-        var merge: HistoryMerge?
+        var work = BackgroundWork()
         var next = 0
         var (rounds, hidden) = (0, 0)
         while next < log.count {
@@ -54,26 +53,16 @@ import Testing
                 next += 1
             }
             switch random.below(12) {
-            case 0...3: if flush == nil { flush = history.beginFlush(position: Int64(next)) }
-            case 4...5:
-                if let going = flush {
-                    try history.finish(going.run())
-                    flush = nil
-                }
-            case 6: if merge == nil { merge = history.beginMerge(unit: 10, everything: random.chance(30)) }
-            case 7:
-                if let going = merge {
-                    if random.chance(80) { try history.finish(going.run()) } else { history.abandon(going) }
-                    merge = nil
-                }
+            case let step where step < BackgroundWork.steps:
+                try work.take(step, history, position: Int64(next), &random)
             case 8 where random.chance(40):
                 // A stop without notice. What had expired has still expired, also in what is read again.
                 history = try open()
-                (flush, merge) = (nil, nil)
+                work = BackgroundWork()
                 for deed in log[Int(history.storedPosition)..<next] { deed.apply(to: history) }
-            case 9 where merge == nil:
+            case 9 where work.merge == nil:
                 let now = log[max(next - 1, 0)].receivedAt.milliseconds
-                merge = history.beginExpiryRewrite(now: now, expiredAt: now, always: random.chance(70))
+                work.merge = history.beginExpiryRewrite(now: now, expiredAt: now, always: random.chance(70))
             case 10...11:
                 floors = floors.raised(to: self.floors(around: log[max(next - 1, 0)].receivedAt, &random))
                 history.raiseFloors(to: floors)
@@ -86,8 +75,7 @@ import Testing
                 hidden += next - expected.count
             }
         }
-        if let merge { try history.finish(merge.run()) }
-        if let flush { try history.finish(flush.run()) }
+        try work.finish(history)
         #expect(history.answers() == oracle(next).answers())
         guard isOnDisk else { return }
         // In the end nothing of it is in any file, and the catalogue is exact again.
