@@ -10,6 +10,7 @@ import gzip
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -66,6 +67,13 @@ def request(base, method, path, body=None, headers=None, timeout=30):
     if "json" in (answer.getheader("Content-Type") or ""):
         return json.loads(text) if text else None
     return text.decode("utf-8", "replace")
+
+
+def chosen_seed():
+    """The seed of a test's random moments: MUSTER_SEED, or another one each time. It is printed, to repeat a run."""
+    seed = int(os.environ.get("MUSTER_SEED", random.randrange(1 << 30)))
+    print(f"MUSTER_SEED={seed}")
+    return seed
 
 
 def until(what, condition, timeout=None, pause=0.05):

@@ -9,7 +9,7 @@ import random
 import time
 
 import pytest
-from harness import until
+from harness import chosen_seed, until
 from workload import Workload
 
 KILLS = 200 if os.environ.get("MUSTER_LONG") else 8
@@ -26,8 +26,7 @@ WEATHER = {
 @pytest.mark.parametrize("weather", WEATHER)
 def test_kills_under_load(muster, sandbox, weather):
     sandbox.set_faults(**WEATHER[weather])
-    seed = int(os.environ.get("MUSTER_SEED", random.randrange(1 << 30)))
-    print(f"MUSTER_SEED={seed}")
+    seed = chosen_seed()
     moments = random.Random(seed)
 
     source = muster.create_source()

@@ -9,7 +9,7 @@ import random
 import shutil
 import time
 
-from harness import Refused, until
+from harness import Refused, chosen_seed, until
 from installation import Installation
 from workload import Workload
 
@@ -42,8 +42,7 @@ def test_kills_while_files_are_written(tmp_path, monkeypatch):
     # Hardly a moment at which nothing is being written.
     monkeypatch.setenv("MUSTER_HISTORY", "disk")
     monkeypatch.setenv("MUSTER_HISTORY_FLUSH_ROWS", "60")
-    seed = int(os.environ.get("MUSTER_SEED", random.randrange(1 << 30)))
-    print(f"MUSTER_SEED={seed}")
+    seed = chosen_seed()
     moments = random.Random(seed)
     with Installation(tmp_path / "data") as muster:
         source = muster.create_source()

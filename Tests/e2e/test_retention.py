@@ -12,7 +12,7 @@ import shutil
 import time
 from collections import Counter
 
-from harness import Refused, until
+from harness import Refused, chosen_seed, until
 from installation import Installation
 
 KILLS = 200 if os.environ.get("MUSTER_LONG") else 8
@@ -70,9 +70,7 @@ def expiry(moments, step, steps):
 def test_kills_while_events_expire(tmp_path, monkeypatch):
     monkeypatch.setenv("MUSTER_HISTORY", "disk")
     monkeypatch.setenv("MUSTER_HISTORY_FLUSH_ROWS", "60")
-    seed = int(os.environ.get("MUSTER_SEED", random.randrange(1 << 30)))
-    print(f"MUSTER_SEED={seed}")
-    moments = random.Random(seed)
+    moments = random.Random(chosen_seed())
     calls = history(1500, moments)
     kept = Kept(calls)
     with Installation(tmp_path / "data") as muster:
