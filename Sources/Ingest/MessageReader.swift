@@ -136,7 +136,6 @@ struct MessageReader {
         let groupID =
             switch call.kind {
             case .group: call.groupID ?? ""
-            case .track where envelope.context == nil: fields.context?["groupId"]?.string
             case .track: envelope.contextValue(fields.context, "groupId")?.string
             default: String?.none
             }
@@ -148,27 +147,11 @@ struct MessageReader {
     /// The address to put into the context: only where it has none and the message comes straight from a person's device,
     /// or asks for it (spec: collection §2.2-9).
     private func address(_ context: JSONView?) -> String? {
-        guard !isOdd(context), isFromDevice(context) else { return nil }
+        if isOdd(context) || envelope.contextValue(context, "ip") != nil { return nil }
+        let isDirect = envelope.contextValue(context, "direct")?.bool ?? false
+        let library = envelope.contextValue(context, "library", "name")
+        guard isDirect || (library.map(MessageReader.isClientSide) ?? false) else { return nil }
         return clientAddress()
-    }
-
-    private func isFromDevice(_ context: JSONView?) -> Bool {
-        var isDirect = false
-        var library: JSONView?
-        if envelope.context == nil {
-            // As most messages are: one look at each member is enough.
-            guard let context else { return false }
-            for (key, value) in context.members {
-                if key.isText("ip") { return false }
-                if key.isText("direct") { isDirect = value.bool ?? false }
-                if key.isText("library") { library = value["name"] }
-            }
-        } else {
-            if envelope.contextValue(context, "ip") != nil { return false }
-            isDirect = envelope.contextValue(context, "direct")?.bool ?? false
-            library = envelope.contextValue(context, "library", "name")
-        }
-        return isDirect || (library.map(MessageReader.isClientSide) ?? false)
     }
 
     private static func isClientSide(_ library: JSONView) -> Bool {
