@@ -203,17 +203,24 @@ package enum NumericText {
 
     /// A sum or mean without the noise of binary fractions: rounded to 15 significant decimal digits, so that
     /// `19.99 + 39.98` is 59.97 and a threshold means what it says.
-    @inlinable
     package static func rounded(_ value: Double) -> Double {
+        powersOfTen.withUnsafeBufferPointer { rounded(value, $0) }
+    }
+
+    /// The same for loops.
+    /// - Parameter powers: `powersOfTen`.
+    @inlinable @inline(__always)
+    package static func rounded(_ value: Double, _ powers: UnsafeBufferPointer<Double>) -> Double {
         let magnitude = abs(value)
         guard magnitude >= 1e-7, magnitude < 1e15 else { return value }
-        // 2 to the exponent is at most the magnitude; a power of ten that is certainly not too great is where to begin.
-        let digits = Double(magnitude.exponent + 1) * 0.301_029_995_663_982
-        var scale = min(22, max(0, Int((13.9 - digits).rounded(.down))))
-        while scale < 22, magnitude * powersOfTen[scale] < 1e14 { scale += 1 }
+        // The power of ten that brings it to 15 digits before the point, which is one of two by its power of two:
+        // 78,913 / 2^18 is the logarithm of 2.
+        let exponent = Int(truncatingIfNeeded: magnitude.bitPattern >> 52) - 1023
+        let least = max(0, 14 - ((exponent + 1) * 78_913) >> 18)
+        let scale = least + (magnitude * powers[least] < 1e14 ? 1 : 0)
         // Halves go away from zero. This way it is two instructions; `rounded()` is a call.
-        let scaled = magnitude * powersOfTen[scale]
-        let whole = (scaled + 0.5.nextDown).rounded(.towardZero) / powersOfTen[scale]
+        let scaled = magnitude * powers[scale]
+        let whole = (scaled + 0.5.nextDown).rounded(.towardZero) / powers[scale]
         return value < 0 ? -whole : whole
     }
 }

@@ -59,8 +59,6 @@ extension BlockScan {
     static func sum(_ sum: Double, of count: Int, isMean: Bool) -> UInt64 {
         guard count > 0 else { return Bits.null }
         let value = isMean ? sum / Double(count) : sum
-        // A whole number has no noise to round off.
-        if !isMean, abs(value) < 1e14, value == value.rounded(.towardZero) { return Bits.number(value) }
         let rounded = NumericText.rounded(value)
         return rounded.isFinite ? Bits.number(rounded) : Bits.null
     }

@@ -86,6 +86,18 @@ struct RowMask {
         }
         return min(end, word << 6 + bits.trailingZeroBitCount)
     }
+
+    /// The last set bit of a range, or one before its first.
+    @inline(__always)
+    func last(_ rows: Range<Int>) -> Int {
+        var row = rows.upperBound - 1
+        while row >= rows.lowerBound {
+            let bits = words[row >> 6] &<< UInt64(63 - row & 63)
+            if bits != 0 { return max(rows.lowerBound - 1, row - bits.leadingZeroBitCount) }
+            row = row & ~63 - 1
+        }
+        return rows.lowerBound - 1
+    }
 }
 
 /// Which rows of a slice count.

@@ -68,6 +68,8 @@ struct CellKinds: OptionSet, Sendable {
     static let booleans = CellKinds(.boolean)
     static let numbers = CellKinds(.number)
     static let strings = CellKinds(.string)
+    /// Those that are numbers or certainly none: `BlockScan.isNumberless` says the same of one cell.
+    static let summable: CellKinds = [.nulls, .booleans, .numbers, CellKinds(.array), CellKinds(.object)]
     /// Those that a kernel leaves to the evaluator.
     static let others: CellKinds = [
         CellKinds(.exactNumber), CellKinds(.array), CellKinds(.object), CellKinds(.list),

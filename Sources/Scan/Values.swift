@@ -60,13 +60,12 @@ extension BlockScan {
         for word in 0..<BlockScan.words { answer.doubts.append(doubts[word] & words[word]) }
     }
 
-    /// Of each profile that has rows, and of no other more than once.
+    /// Of each profile that has rows that count, if its value differs from that of nothing, and of no other more than once.
     func values(_ number: Int, _ reduction: ScanPlan.Reduction, among asked: Asked?) -> Values {
         let stream = plan.streams[number]
         let parts = parts(number, among: asked)
         if reduction == .count, stream.sessionGap == nil { return counts(parts) }
         let field = reduction.column.map { ScanPlan.Field(table: stream.table, column: $0) }
-        if parts.count == 1 { return values(parts[0], reduction, field, stream.sessionGap) }
         if let field, stream.sessionGap == nil {
             switch reduction {
             case .sum: if let sums = sums(parts, field, isMean: false) { return sums }
@@ -74,6 +73,7 @@ extension BlockScan {
             default: break
             }
         }
+        if parts.count == 1 { return values(parts[0], reduction, field, stream.sessionGap) }
         let order: JoinedRows.Order = stream.sessionGap != nil || reduction.needsOrder ? .exact : .any
         let joined = join(parts, field, order)
         let slice = joined.slice
