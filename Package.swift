@@ -25,6 +25,7 @@ let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collect
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -83,7 +84,7 @@ let package = Package(
         module("EventLog", ["JSON", "Model", "CZstd", grdb, deque]),
         module(
             "Ingest",
-            ["JSON", "Model", "EventLog", "CZlib", hummingbird, httpTypes, logging, nioCore]),
+            ["JSON", "Model", "EventLog", "CZlib", hummingbird, hummingbirdCore, httpTypes, logging, nioCore]),
         module("Identity", ["JSON", "Model"]),
         module("History", ["JSON", "Model"]),
         module("Evaluation", ["JSON", "Model", "Query", "History"]),
@@ -150,7 +151,13 @@ let package = Package(
         tests("Model", ["JSON"]),
         tests("Query", ["Model", "JSON"]),
         tests("EventLog", ["Model", "JSON", grdb]),
-        tests("Ingest", ["JSON", "Model", "EventLog", "CZlib", hummingbird, hummingbirdTesting, httpTypes, nioCore]),
+        tests(
+            "Ingest",
+            [
+                "JSON", "Model", "EventLog", "CZlib", hummingbird, hummingbirdCore, hummingbirdTesting, httpTypes,
+                logging,
+                nioCore,
+            ]),
         tests("Identity", ["JSON", "Model"]),
         tests("History", ["JSON", "Model"]),
         tests("Evaluation", ["JSON", "Model", "Query", "History", "EvaluationSupport"]),

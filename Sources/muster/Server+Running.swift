@@ -64,7 +64,7 @@ extension Server {
                 body: .init(byteBuffer: .init(string: "ok\n")))
         }
         return Application(
-            router: router,
+            router: router, server: .lean,
             configuration: .init(
                 address: .hostname(options.host, port: options.port), serverName: "muster", backlog: 1024),
             onServerRunning: { channel in

@@ -102,3 +102,23 @@ struct Usage {
         anonymousBytes = counts.count > 2 ? residentBytes - (Int(counts[2]) ?? 0) * pageSize : 0
     }
 }
+
+extension Usage {
+    /// Resident megabytes, and those in no file.
+    var megabytes: String { "\(residentBytes >> 20) (\(anonymousBytes >> 20))" }
+}
+
+/// The most memory that a process had in each ten seconds.
+struct MemoryCurve {
+    private let start = ContinuousClock.now
+    private var spans: [Usage] = []
+
+    mutating func add(_ usage: Usage) {
+        let span = Int(secondsPassed(since: start) / 10)
+        guard span == spans.count - 1 else { return spans.append(usage) }
+        spans[span].residentBytes = max(spans[span].residentBytes, usage.residentBytes)
+        spans[span].anonymousBytes = max(spans[span].anonymousBytes, usage.anonymousBytes)
+    }
+
+    var text: String { spans.map(\.megabytes).joined(separator: ", ") }
+}

@@ -57,11 +57,15 @@ struct LoadBatch {
 
     var body: [UInt8] { Array(bytes[bodyStart...]) }
 
-    /// New calls of random people. `first` numbers their message ids.
-    mutating func renew(first: Int, people: Int, _ random: inout SplitMix64) {
+    /// New calls. `first` numbers their message ids.
+    ///
+    /// - Parameter inTurn: Whether person after person does each of the ten events, all of them as often as it goes on;
+    ///   otherwise they are drawn.
+    mutating func renew(first: Int, people: Int, inTurn: Bool = false, _ random: inout SplitMix64) {
         for index in 0..<Self.calls {
             write(first + index, digits: 16, at: messageIDs[index])
-            write(Int.random(in: 0..<people, using: &random), digits: 8, at: userIDs[index])
+            let person = inTurn ? (first + index) / 10 % people : Int.random(in: 0..<people, using: &random)
+            write(person, digits: 8, at: userIDs[index])
             write(Int.random(in: 0..<5, using: &random), digits: 1, at: keys[index])
             write(Int.random(in: 10..<100, using: &random), digits: 2, at: numbers[index])
         }

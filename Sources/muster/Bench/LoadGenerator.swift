@@ -23,11 +23,17 @@ final class LoadGenerator: Sendable {
         /// Calls per second of all threads; `nil`: as many as are taken.
         var callsPerSecond: Int?
         var people = 100_000
+        /// Whether person after person does each event, so that it is known when all have been seen.
+        var isInTurn = false
+        /// Batches of all threads, after which the run ends even if there is time left.
+        var batchesMax = Int.max
     }
 
     private let counts = Mutex(Counts())
     /// Numbers message ids: unique over all runs of one generator.
     private let next = Atomic(0)
+    /// Batches that have been sent.
+    private let batches = Atomic(0)
     private let port: Int
     private let writeKey: String
 
@@ -39,6 +45,7 @@ final class LoadGenerator: Sendable {
     /// Runs to the end of the plan. Returns the counts of this run.
     func run(_ plan: Plan) async throws -> Counts {
         counts.withLock { $0 = Counts() }
+        batches.store(0, ordering: .relaxed)
         let interval = plan.callsPerSecond.map { Double(LoadBatch.calls * plan.threads) / Double($0) }
         await withTaskGroup { group in
             for number in 0..<plan.threads {
@@ -62,11 +69,14 @@ final class LoadGenerator: Sendable {
 
     private func send(_ plan: Plan, every interval: Double?, seed: UInt64) throws {
         let connections = try (0..<plan.connectionsPerThread).map { _ in try LoadConnection(port: port) }
-        var batches = connections.map { _ in LoadBatch(writeKey: writeKey) }
+        let template = LoadBatch(writeKey: writeKey)
+        var bodies = connections.map { _ in template }
         var random = SplitMix64(seed: seed)
         let start = ContinuousClock.now
         var round = 0
-        while ContinuousClock.now - start < .seconds(plan.seconds) {
+        while ContinuousClock.now - start < .seconds(plan.seconds),
+            batches.load(ordering: .relaxed) < plan.batchesMax
+        {
             if let interval {
                 // By the plan's clock, so that a slow answer does not slow what comes after it.
                 let due = start + .seconds(interval * Double(round))
@@ -76,8 +86,9 @@ final class LoadGenerator: Sendable {
             round += 1
             for (index, connection) in connections.enumerated() {
                 let first = next.wrappingAdd(LoadBatch.calls, ordering: .relaxed).oldValue
-                batches[index].renew(first: first, people: plan.people, &random)
-                try connection.send(batches[index].bytes)
+                batches.wrappingAdd(1, ordering: .relaxed)
+                bodies[index].renew(first: first, people: plan.people, inTurn: plan.isInTurn, &random)
+                try connection.send(bodies[index].bytes)
             }
             for connection in connections {
                 let answer = try connection.receive()

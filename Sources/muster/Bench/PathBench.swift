@@ -106,23 +106,37 @@ struct PathBench {
             """)
     }
 
+    /// How often everybody does each event before the overload.
+    private static let rounds = 5
+
+    /// Far more than the server can hold, from people whom it knows already: what memory grows by then is the overload's.
     mutating func overload(connections: Int) async throws {
+        // Enough to be a load; more would only take longer to make known.
+        let people = min(people, 20_000)
+        var filling = LoadGenerator.Plan()
+        filling.people = people
+        filling.seconds = 600
+        filling.isInTurn = true
+        filling.batchesMax = people * 10 * Self.rounds / LoadBatch.calls
+        let empty = server.usage
+        try await waitUntilApplied(try await load.run(filling))
         var plan = LoadGenerator.Plan()
         plan.threads = 8
         plan.connectionsPerThread = connections / 8
         plan.seconds = seconds
         plan.people = people
-        let before = server.usage.residentBytes
-        let peak = Task { [server = server.usageReader] in
-            var peak = before
+        let before = server.usage
+        let sampling = Task { [server = server.usageReader] in
+            var curve = MemoryCurve()
             while !Task.isCancelled {
-                peak = max(peak, server().residentBytes)
+                curve.add(server())
                 try? await Task.sleep(for: .milliseconds(100))
             }
-            return peak
+            return curve
         }
         let counts = try await load.run(plan)
-        peak.cancel()
+        sampling.cancel()
+        let curve = await sampling.value
         try await waitUntilApplied(counts)
         let refused = counts.refusals.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }
         print(
@@ -130,7 +144,10 @@ struct PathBench {
             overload, \(connections / 8 * 8) batches under way at a time for \(seconds) s: \(counts.acceptedCalls) calls accepted and \
             counted once; refused batches: \(refused.isEmpty ? "none" : refused.joined(separator: ", ")), \
             \(counts.withoutRetryAfter) of them without Retry-After
-              memory: \(before >> 20) MB before, at most \(await peak.value >> 20) MB
+              memory in MB, in brackets without the pages of mapped files, which are the system's to take back:
+                empty \(empty.megabytes); \(people) people known by \(10 * Self.rounds) events each \(before.megabytes)
+                under overload, the most in each 10 s: \(curve.text)
+                all applied \(server.usage.megabytes)
             """)
     }
 
