@@ -107,6 +107,10 @@ struct UserProfileMapping {
         "country", "language", "email_subscribe", "push_subscribe", "subscription_groups",
     ]
 
+    private static func pinned(_ values: JSONObject) -> Set<String> {
+        Set(values.members.lazy.map(\.key).filter(pinnedNames.contains))
+    }
+
     /// What a field's value must be.
     private enum FieldKind {
         case text, date, day, flag, gender, address, object, location, pushTokens, subscriptionGroups
@@ -234,7 +238,7 @@ struct UserProfileMapping {
             return .update(
                 person: identity.person,
                 AttributeUpdate(
-                    array: array, identity: members, values: values, pinned: pinnedNames, note: note))
+                    array: array, identity: members, values: values, pinned: pinned(values), note: note))
         }
         return .occurrence(
             person: identity.person,

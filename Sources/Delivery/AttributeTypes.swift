@@ -12,8 +12,9 @@ struct AttributeTypes: Sendable {
     mutating func note(_ name: String, _ value: JSONValue) -> String? {
         guard let type = Self.type(of: value) else { return nil }
         let last = types[name]
+        guard last != type else { return nil }
         if last != nil || types.count < Self.limit { types[name] = type }
-        guard let last, last != type else { return nil }
+        guard let last else { return nil }
         return "The type of '\(name)' changed from \(last) to \(type): filters on it may stop matching"
     }
 

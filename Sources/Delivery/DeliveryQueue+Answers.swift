@@ -126,9 +126,11 @@ extension DeliveryQueue {
         _ request: PlannedRequest, _ rejected: [Int: String], _ unplaced: [String], _ settlement: inout Settlement
     ) -> [ItemFate] {
         var fates = request.items.map { ItemFate.delivered(detail: detail(of: $0)) }
-        for (index, object) in request.objects.enumerated() where rejected[index] == nil {
-            note(object, of: request, isCertain: unplaced.isEmpty, &fates, &settlement)
-            bill(object, of: request, &settlement)
+        for index in request.objects.indices where rejected[index] == nil {
+            note(
+                request.objects[index], of: request, isCertain: unplaced.isEmpty, isLast: rejected.isEmpty, &fates,
+                &settlement)
+            bill(request.objects[index], of: request, &settlement)
         }
         if !unplaced.isEmpty {
             for index in fates.indices {
@@ -141,12 +143,15 @@ extension DeliveryQueue {
         return fates
     }
 
-    /// Notes in the ledger what the destination now holds.
+    /// Notes in the ledger what the destination now holds. If nothing of the request comes back (`isLast`), a person with
+    /// nothing else waiting is forgotten, and so need not be told.
     private mutating func note(
-        _ object: PlannedObject, of request: PlannedRequest, isCertain: Bool, _ fates: inout [ItemFate],
+        _ object: PlannedObject, of request: PlannedRequest, isCertain: Bool, isLast: Bool, _ fates: inout [ItemFate],
         _ settlement: inout Settlement
     ) {
-        let place = persons.index(forKey: object.person)
+        let place =
+            object.values.isEmpty
+            ? nil : persons.index(forKey: object.person).flatMap { isLast && persons.values[$0].isEmpty ? nil : $0 }
         for (name, value) in object.values.members {
             let known = Known(value: isCertain ? value : nil, sequence: object.sequence(of: name))
             if let place { persons.values[place].known[name] = known }
@@ -161,7 +166,7 @@ extension DeliveryQueue {
         for name in object.touchedNames {
             for person in [object.person] + object.touchedOthers { forget(name, of: person, sequence: 0, &settlement) }
         }
-        let item = request.items[object.items[0]]
+        let item = request.items[object.firstItem]
         for joined in item.joins where joined != object.person {
             let sequence = item.emission.sequence
             settlement.note(
@@ -178,12 +183,12 @@ extension DeliveryQueue {
 
     /// Notes what the destination bills for an object that it took.
     private func bill(_ object: PlannedObject, of request: PlannedRequest, _ settlement: inout Settlement) {
-        let first = request.items[object.items[0]]
+        let first = request.items[object.firstItem]
         if first.isOccurrence {
             settlement.dataPoints[first.emission.computationID, default: 0] += pricing.occurrence(object.outgoing)
             return
         }
-        guard object.items.count > 1 else {
+        guard object.isShared else {
             let points = object.values.members.reduce(0) { $0 + pricing.value($1.key, $1.value) }
             settlement.dataPoints[first.emission.computationID, default: 0] += points
             return
@@ -299,29 +304,26 @@ extension DeliveryQueue {
         _ fates: [ItemFate], of request: PlannedRequest, mayHaveArrived: Bool = false, notBefore: Instant?,
         now: Instant, to settlement: inout Settlement
     ) {
-        var personOfItem = [String](repeating: "", count: request.items.count)
-        for object in request.objects {
-            for item in object.items { personOfItem[item] = object.person }
-        }
+        settlement.entries.reserveCapacity(settlement.entries.count + fates.count)
         for (place, fate) in fates.enumerated() {
-            let item = request.items[place]
+            let emission = request.items[place].emission
             switch fate {
             case .delivered(let detail):
-                held.remove(item.emission.sequence)
-                settlement.possibleDuplicates += max(0, takeArrivals(of: item.emission.sequence) - 1)
-                settlement.add(item.emission, .delivered, detail)
+                held.remove(emission.sequence)
+                settlement.possibleDuplicates += max(0, takeArrivals(of: emission.sequence) - 1)
+                settlement.add(emission, .delivered, detail)
             case .parked(let reason):
-                held.remove(item.emission.sequence)
-                if !mayHaveArrived { forgetArrival(of: item.emission.sequence) }
-                settlement.add(item.emission, .parked, reason)
+                held.remove(emission.sequence)
+                if !mayHaveArrived { forgetArrival(of: emission.sequence) }
+                settlement.add(emission, .parked, reason)
             case .again(let changed, let fate, let detail):
-                settlement.add(item.emission, fate, detail)
-                if !mayHaveArrived { forgetArrival(of: item.emission.sequence) }
-                if request.deletedProfiles.contains(item.emission.profile) {
-                    held.remove(item.emission.sequence)
+                settlement.add(emission, fate, detail)
+                if !mayHaveArrived { forgetArrival(of: emission.sequence) }
+                if request.deletedProfiles.contains(emission.profile) {
+                    held.remove(emission.sequence)
                     continue
                 }
-                for (emission, by) in persons[personOfItem[place]]?.insert(changed) ?? [] {
+                for (emission, by) in persons[request.person(of: place)]?.insert(changed) ?? [] {
                     held.remove(emission.sequence)
                     settlement.add(emission, .superseded(by: by))
                 }
@@ -329,7 +331,10 @@ extension DeliveryQueue {
         }
         // Each once, in the order of the request: replays must go the same way.
         var persons: [String] = []
-        for object in request.objects where persons.last != object.person { persons.append(object.person) }
+        persons.reserveCapacity(request.objects.count)
+        for index in request.objects.indices where persons.last != request.objects[index].person {
+            persons.append(request.objects[index].person)
+        }
         if let notBefore {
             delay(persons, until: notBefore)
         } else {

@@ -128,11 +128,13 @@ struct DeliveryQueue: Sendable {
 
     private mutating func insert(_ item: QueueItem, of person: String, now: Instant) {
         held.insert(item.emission.sequence)
-        for (emission, by) in persons[person, default: PersonQueue()].insert(item) {
+        let arrival = persons[person, default: PersonQueue()].arrive(item)
+        for (emission, by) in arrival.superseded {
             held.remove(emission.sequence)
             settlement.add(emission, .superseded(by: by))
         }
-        place(person, now: now)
+        if arrival.isNewlyReady { ready.append((person, now)) }
+        readyObjects += arrival.readyObjects
     }
 
     /// Settlements that no answer caused, since the last call.
@@ -165,19 +167,13 @@ struct DeliveryQueue: Sendable {
             persons.values[index].place = .ready
             ready.append((person, now))
         }
-        if persons.values[index].place == .ready { countObjects(at: index) }
-    }
-
-    private mutating func countObjects(at index: Dictionary<String, PersonQueue>.Index) {
-        let estimate = persons.values[index].objectEstimate
-        readyObjects += estimate - persons.values[index].countedObjects
-        persons.values[index].countedObjects = estimate
+        readyObjects += persons.values[index].recountReady()
     }
 
     /// After a change of a queue that stays where it is. Empty queues among the ready are passed over later.
     mutating func refreshEstimate(of person: String) {
-        guard let index = persons.index(forKey: person), persons.values[index].place == .ready else { return }
-        countObjects(at: index)
+        guard let index = persons.index(forKey: person) else { return }
+        readyObjects += persons.values[index].recountReady()
     }
 
     mutating func delay(_ delayedPersons: [String], until: Instant) {

@@ -13,26 +13,57 @@ public enum Mapping: Sendable, Hashable {
 }
 
 /// Values to set for one person. While it waits, newer updates of the same person supersede it name by name.
+///
+/// One reference, for it is handed from queue to queue, and between threads.
 public struct AttributeUpdate: Sendable, Hashable {
+    private var parts: Parts
+
+    private final class Parts: Sendable {
+        let array: String
+        let identity: JSONObject
+        let values: JSONObject
+        let pinned: Set<String>
+        let note: String?
+
+        init(_ array: String, _ identity: JSONObject, _ values: JSONObject, _ pinned: Set<String>, _ note: String?) {
+            self.array = array
+            self.identity = identity
+            self.values = values
+            self.pinned = pinned
+            self.note = note
+        }
+    }
+
     /// The array of the request that the object stands in.
-    public var array: String
+    public var array: String { parts.array }
     /// Members that every object about this person carries: identifiers and switches.
-    public var identity: JSONObject
+    public var identity: JSONObject { parts.identity }
     /// The values by name. A name whose value the destination has already acknowledged is left out.
-    public var values: JSONObject
+    public var values: JSONObject { parts.values }
     /// Names among `values` that are sent even when unchanged.
-    public var pinned: Set<String>
+    public var pinned: Set<String> { parts.pinned }
     /// What was left out and why, for the record of its delivery.
-    public var note: String?
+    public var note: String? { parts.note }
 
     public init(
         array: String, identity: JSONObject, values: JSONObject, pinned: Set<String> = [], note: String? = nil
     ) {
-        self.array = array
-        self.identity = identity
-        self.values = values
-        self.pinned = pinned
-        self.note = note
+        parts = Parts(array, identity, values, pinned, note)
+    }
+
+    /// The same with other values.
+    func with(_ values: JSONObject) -> AttributeUpdate {
+        AttributeUpdate(array: array, identity: identity, values: values, pinned: pinned, note: note)
+    }
+
+    public static func == (left: AttributeUpdate, right: AttributeUpdate) -> Bool {
+        left.array == right.array && left.identity == right.identity && left.values == right.values
+            && left.pinned == right.pinned && left.note == right.note
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(identity)
+        hasher.combine(values)
     }
 }
 

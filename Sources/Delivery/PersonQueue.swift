@@ -24,6 +24,33 @@ struct PersonQueue: Sendable {
     /// About how many objects a request with everything would hold.
     var objectEstimate: Int { occurrenceObjects + (updates.isEmpty ? 0 : 1) }
 
+    /// What the destination's queue must know of an emission that came to a person.
+    struct Arrival {
+        var superseded: [(emission: EmissionReference, by: Int64)] = []
+        /// The person was nowhere and is ready now.
+        var isNewlyReady = false
+        /// By so many the ready objects have become more.
+        var readyObjects = 0
+    }
+
+    /// Adds an emission at its place; who was nowhere is ready then.
+    mutating func arrive(_ item: QueueItem) -> Arrival {
+        var arrival = Arrival(superseded: insert(item))
+        if place == .nowhere {
+            place = .ready
+            arrival.isNewlyReady = true
+        }
+        arrival.readyObjects = recountReady()
+        return arrival
+    }
+
+    /// Counts the objects anew if the person is ready. By so many they have become more since the last time.
+    mutating func recountReady() -> Int {
+        guard place == .ready else { return 0 }
+        defer { countedObjects = objectEstimate }
+        return objectEstimate - countedObjects
+    }
+
     /// Adds an emission at its place and returns those that are now superseded, each with the sequence that took over.
     mutating func insert(_ item: QueueItem) -> [(emission: EmissionReference, by: Int64)] {
         switch item.content {
@@ -66,10 +93,10 @@ struct PersonQueue: Sendable {
 
     /// Removes from one update the names that another sets.
     private mutating func take(from index: Int, namesOf other: Int) {
-        guard case .update(var update) = updates[index].content, case .update(let winner) = updates[other].content
+        guard case .update(let update) = updates[index].content, case .update(let winner) = updates[other].content
         else { return }
-        for name in winner.values.keys { update.values[name] = nil }
-        updates[index].content = .update(update)
+        let left = update.values.members.filter { winner.values[$0.key] == nil }
+        if left.count < update.values.count { updates[index].content = .update(update.with(JSONObject(left))) }
     }
 
     private func isSpent(_ index: Int) -> Bool {

@@ -1,15 +1,16 @@
 import JSON
 import Model
 
-/// What names an emission in outcomes and records; its payload is not kept once it is mapped.
-struct EmissionReference: Sendable, Hashable {
-    var sequence: Int64
-    var messageID: String
-    var profile: ProfileOrdinal
-    var computationID: String
-    var kind: Emission.Kind
-    var timestamp: Instant
-    var origin: Emission.Origin
+/// What names an emission in outcomes and records; its payload is not kept once it is mapped. One reference, for it is
+/// handed on a dozen times until its fate is written down.
+final class EmissionReference: Sendable {
+    let sequence: Int64
+    let messageID: String
+    let profile: ProfileOrdinal
+    let computationID: String
+    let kind: Emission.Kind
+    let timestamp: Instant
+    let origin: Emission.Origin
 
     /// `nil` for an emission that is not from the outbox.
     init?(_ emission: Emission) {
@@ -39,9 +40,9 @@ struct QueueItem: Sendable {
     let emission: EmissionReference
     var content: Content
     /// Answers that looked like a success and took nothing.
-    var emptyAnswers = 0
+    var emptyAnswers: Int = 0
     /// Requests in which it failed for a passing reason.
-    var failures = 0
+    var failures: Int = 0
     /// Its request may hold at most so many objects: halved while an unnamed bad object is looked for.
     var objectLimit = Int.max
     /// Shares its object with no other emission, because the shared one was rejected.
@@ -97,8 +98,10 @@ struct Known: Sendable, Hashable {
 struct PlannedObject: Sendable {
     var person: String
     var outgoing: OutgoingObject
-    /// Places in the request's items. More than one where updates share an object.
-    var items: [Int]
+    /// The place in the request's items of the first that it stands for.
+    var firstItem: Int
+    /// Those of the others, where updates share an object.
+    var laterItems: [Int] = []
     /// What the destination will hold when it takes the object.
     var values: JSONObject
     /// The emission that the values are from, but for those that others have put into the object since.
@@ -108,6 +111,9 @@ struct PlannedObject: Sendable {
     var touchedNames: Set<String>
     /// Other persons of whom they are unknown, too.
     var touchedOthers: [String] = []
+
+    var items: [Int] { [firstItem] + laterItems }
+    var isShared: Bool { !laterItems.isEmpty }
 
     /// The emission that a value is from.
     func sequence(of name: String) -> Int64 {
@@ -126,5 +132,11 @@ struct PlannedRequest: Sendable {
     var deletedProfiles: Set<ProfileOrdinal> = []
 
     var outgoing: [OutgoingObject] { objects.map(\.outgoing) }
+
+    /// Whom one of its items is about.
+    func person(of item: Int) -> String {
+        objects.first { $0.firstItem == item || $0.laterItems.contains(item) }?.person ?? ""
+    }
+
     var persons: Set<String> { Set(objects.map(\.person)) }
 }

@@ -92,7 +92,7 @@ struct RequestBuilder: Sendable {
         for object in occurrence.objects {
             objects.append(
                 PlannedObject(
-                    person: person, outgoing: object, items: [items.count], values: [:],
+                    person: person, outgoing: object, firstItem: items.count, values: JSONObject(),
                     touchedNames: occurrence.touchedNames, touchedOthers: occurrence.touchedOthers))
         }
         items.append(item)
@@ -113,7 +113,7 @@ struct RequestBuilder: Sendable {
         bytes += json.count + 1
         objects.append(
             PlannedObject(
-                person: person, outgoing: OutgoingObject(array: update.array, json: json), items: [items.count],
+                person: person, outgoing: OutgoingObject(array: update.array, json: json), firstItem: items.count,
                 values: values, sequence: item.emission.sequence, touchedNames: []))
         open = item.isAlone ? nil : objects.count - 1
         items.append(item)
@@ -138,7 +138,7 @@ struct RequestBuilder: Sendable {
     ) -> Bool {
         let object = objects[index]
         guard object.person == person, object.outgoing.array == update.array, objects.count <= item.objectLimit,
-            case .update(let first) = items[object.items[0]].content, first.identity == update.identity
+            case .update(let first) = items[object.firstItem].content, first.identity == update.identity
         else { return false }
         var joined = object.values
         for (name, value) in values.members { joined[name] = value }
@@ -150,7 +150,7 @@ struct RequestBuilder: Sendable {
         objects[index].outgoing.json = json
         objects[index].values = joined
         for (name, _) in values.members { objects[index].laterSequences[name] = item.emission.sequence }
-        objects[index].items.append(items.count)
+        objects[index].laterItems.append(items.count)
         items.append(item)
         return true
     }

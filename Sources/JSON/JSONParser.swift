@@ -81,6 +81,7 @@ private struct TreeParser {
             position += 1
             return .object(JSONObject())
         }
+        members.reserveCapacity(4)
         while true {
             skipSpace()
             guard current == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
@@ -153,9 +154,19 @@ private struct TreeParser {
     mutating func parseString() throws(JSONError) -> String {
         position += 1
         let start = position
-        while let byte = current, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
+        var seen: UInt8 = 0
+        while let byte = current, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+            seen |= byte
+            position += 1
+        }
         if current == UInt8(ascii: "\"") {
             defer { position += 1 }
+            // Most strings are ASCII: nothing about them needs to be validated.
+            if seen < 0x80 {
+                return bytes.withUnsafeBufferPointer {
+                    String(decoding: UnsafeBufferPointer(rebasing: $0[start..<position]), as: UTF8.self)
+                }
+            }
             return try decode(bytes[start..<position])
         }
         var scalars = Array(bytes[start..<position])

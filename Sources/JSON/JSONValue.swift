@@ -90,6 +90,17 @@ public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral {
         }
     }
 
+    /// Of several members of one name the last stands, at the place of the first. Mostly each has a name of its own: then
+    /// they are taken as they are.
+    public init(_ members: [(key: String, value: JSONValue)]) {
+        let mayHaveTwins =
+            members.count >= JSONObject.indexedFrom
+            || members.indices.contains { place in
+                members[..<place].contains { $0.key == members[place].key }
+            }
+        if mayHaveTwins { self.init(members[...]) } else { self.members = members }
+    }
+
     /// Members from which an index is worth its making.
     private static let indexedFrom = 16
 

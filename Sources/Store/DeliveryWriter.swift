@@ -31,7 +31,6 @@ struct DeliveryWriter {
         try write(emissions, attemptID: id)
         try count("attempts", 1)
         if attempt.outcome != .delivered { try count("failed_attempts", 1) }
-        try trim(newest: id)
         return id
     }
 
@@ -57,7 +56,8 @@ struct DeliveryWriter {
         }
     }
 
-    private func trim(newest id: Int64) throws {
+    /// Forgets the oldest attempts, so that as many are left as are to be kept.
+    func trim(newest id: Int64) throws {
         for (sql, kept) in [
             ("DELETE FROM attempts WHERE id <= ?", retention.attempts),
             ("DELETE FROM attempt_records WHERE attempt <= ?", retention.attempts),
@@ -74,17 +74,24 @@ struct DeliveryWriter {
         }
     }
 
-    func settle(_ changes: DeliveryChanges) throws {
-        let remove = try RawStatement(db, "DELETE FROM outbox WHERE sequence = ? AND destination = ?")
-        for (column, sequences) in [
-            ("delivered", changes.delivered), ("coalesced", changes.coalesced), ("unchanged", changes.unchanged),
-            ("discarded", changes.discarded),
-        ] where !sequences.isEmpty {
+    /// Takes out of the outbox what the steps have settled. Neighbours go in one statement: requests hold them.
+    func settle(_ steps: [DeliveryChanges]) throws {
+        let remove = try RawStatement(db, "DELETE FROM outbox WHERE sequence BETWEEN ? AND ? AND destination = ?")
+        for (column, settled) in [
+            ("delivered", \DeliveryChanges.delivered), ("coalesced", \.coalesced), ("unchanged", \.unchanged),
+            ("discarded", \.discarded),
+        ] {
+            let sequences = steps.flatMap { $0[keyPath: settled] }.sorted()
+            guard var first = sequences.first else { continue }
             var removed = 0
-            for sequence in sequences {
-                remove.bind(1, sequence)
-                remove.bind(2, destination)
+            for (place, last) in sequences.enumerated() {
+                let next = place + 1 < sequences.count ? sequences[place + 1] : nil
+                guard next != last + 1 else { continue }
+                remove.bind(1, first)
+                remove.bind(2, last)
+                remove.bind(3, destination)
                 removed += try remove.run()
+                first = next ?? last
             }
             try count(column, removed)
         }

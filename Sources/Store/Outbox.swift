@@ -57,26 +57,29 @@ extension StateStore {
     /// where the destination was deleted meanwhile.
     @discardableResult
     public func record(_ changes: DeliveryChanges) throws -> Int64? {
-        try transaction { db, numbers in try write(changes, db, numbers) }
+        try transaction { db, numbers in try write([changes], db, numbers) }
     }
 
-    /// Writes several steps, in their order, in one transaction.
+    /// Writes several steps of one destination, in their order, in one transaction.
     public func record(_ steps: [DeliveryChanges]) throws {
-        try transaction { db, numbers in
-            for changes in steps { try write(changes, db, numbers) }
-        }
+        precondition(steps.allSatisfy { $0.destinationID == steps[0].destinationID }, "the steps of one destination")
+        try transaction { db, numbers in _ = try write(steps, db, numbers) }
     }
 
-    @discardableResult
-    private func write(_ changes: DeliveryChanges, _ db: Database, _ numbers: Numbers) throws -> Int64? {
-        guard let destination = try? numbers.destination(changes.destinationID) else { return nil }
+    /// Returns the id of the newest attempt.
+    private func write(_ steps: [DeliveryChanges], _ db: Database, _ numbers: Numbers) throws -> Int64? {
+        guard let id = steps.first?.destinationID, let destination = try? numbers.destination(id) else { return nil }
         let writer = DeliveryWriter(db: db, destination: destination, retention: retention)
-        let attemptID = try writer.write(attempt: changes.attempt, emissions: changes.emissions)
-        try writer.settle(changes)
-        try writer.park(changes.parked, at: changes.at)
-        try writer.acknowledge(changes)
-        try writer.tally(changes)
-        return attemptID
+        var newest: Int64?
+        for changes in steps {
+            newest = try writer.write(attempt: changes.attempt, emissions: changes.emissions) ?? newest
+            try writer.park(changes.parked, at: changes.at)
+            try writer.acknowledge(changes)
+            try writer.tally(changes)
+        }
+        try writer.settle(steps)
+        if let newest { try writer.trim(newest: newest) }
+        return newest
     }
 
     /// The acknowledged values among the keys.

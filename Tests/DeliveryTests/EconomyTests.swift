@@ -111,12 +111,11 @@ import Testing
     static let hour = now.hoursSinceEpoch
 
     static func emission(
-        _ sequence: Int64, hour: Int64 = hour, computation: String = "aud_1", origin: Emission.Origin = .change
+        _ sequence: Int64, hour: Int64 = hour, at: Int64? = nil, computation: String = "aud_1",
+        origin: Emission.Origin = .change
     ) -> EmissionReference {
-        var reference = Script.reference(sequence, computation: computation)
-        reference.timestamp = Instant(milliseconds: hour * 3_600_000 + sequence)
-        reference.origin = origin
-        return reference
+        Script.reference(
+            sequence, transition: hour * 3_600_000 + (at ?? sequence), computation: computation, origin: origin)
     }
 
     static func facts(_ members: Int) -> ComputationFacts {
@@ -181,9 +180,7 @@ import Testing
         var watch = Self.watch()
         var emissions: [EmissionReference] = []
         for index in stride(from: Int64(1), through: 199, by: 2) {
-            var event = Self.emission(index + 1)
-            event.timestamp = Self.emission(index).timestamp
-            emissions += [Self.emission(index), event]
+            emissions += [Self.emission(index), Self.emission(index + 1, at: index)]
         }
         watch.count(emissions)
         #expect(watch.takeUncounted() == [ChangeHour(computationID: "aud_1", hour: Self.hour): 100])

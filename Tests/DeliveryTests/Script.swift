@@ -30,13 +30,13 @@ struct Script {
             limits: limits, configuration: configuration, pricing: pricing, seed: seed, now: now)
     }
 
-    static func reference(_ sequence: Int64, transition: Int64? = nil, computation: String = "aud_1")
-        -> EmissionReference
-    {
+    static func reference(
+        _ sequence: Int64, transition: Int64? = nil, computation: String = "aud_1", origin: Emission.Origin = .change
+    ) -> EmissionReference {
         let emission = Emission(
             sequence: sequence, destinationID: "d", computationID: computation, computationKey: "k",
             profile: ProfileOrdinal(1), kind: .identify, messageID: "personas_\(sequence)",
-            timestamp: Instant(milliseconds: transition ?? sequence), payload: [])
+            timestamp: Instant(milliseconds: transition ?? sequence), payload: [], origin: origin)
         guard let reference = EmissionReference(emission) else { preconditionFailure("a sequence was given") }
         return reference
     }

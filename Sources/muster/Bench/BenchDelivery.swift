@@ -104,17 +104,17 @@ extension BenchCommand {
             let started = ContinuousClock.now
             let sending = Task { try await service.run() }
             var peak = memoryBefore
-            var counts = DestinationCounts()
+            // Whether anything waits is quickly asked, how much is not.
             repeat {
                 try await Task.sleep(for: .milliseconds(250))
                 peak = max(peak, Usage().residentBytes)
-                counts = try store.counts(destinationID: "dst")
-            } while counts.waiting > 0
+            } while try !store.pending(destinationID: "dst", limit: 1).isEmpty
             let elapsed = tenths(secondsPassed(since: started))
             let cpu = Usage().cpuSeconds - cpuBefore
             sending.cancel()
             _ = await sending.result
             try await client.shutdown()
+            let counts = try store.counts(destinationID: "dst")
             let objects = people * (events ? 2 : 1)
             let paced = (Double(objects) / 75).rounded(.up) / Double(rate)
             print(
