@@ -98,7 +98,12 @@ public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral {
             || members.indices.contains { place in
                 members[..<place].contains { $0.key == members[place].key }
             }
-        if mayHaveTwins { self.init(members[...]) } else { self.members = members }
+        guard !mayHaveTwins else {
+            self.init(members[...])
+            return
+        }
+        self.init()
+        self.members = members
     }
 
     /// Members from which an index is worth its making.
