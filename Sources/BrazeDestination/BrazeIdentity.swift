@@ -11,8 +11,8 @@ struct BrazeIdentity: Hashable {
         /// The person in the ledger and in the order of requests.
         var person: String {
             switch self {
-            case .externalID(let id): "external_id:\(id)"
-            case .brazeID(let id): "braze_id:\(id)"
+            case .externalID(let id): "external_id:" + id
+            case .brazeID(let id): "braze_id:" + id
             case .alias(let name, let label): "user_alias:\(label):\(name)"
             }
         }
@@ -134,6 +134,7 @@ extension JSONValue {
     /// The identifier fields that all actions resolve alike.
     func identifierFields(_ settings: BrazeSettings) -> JSONObject {
         var fields = JSONObject()
+        fields.reserveCapacity(8)
         fields["external_id"] = self["userId"]
         let context = self["context"]
         let brazeID = [

@@ -154,7 +154,7 @@ public final class DeliveryService: Service {
         return try type.init(settings: settings)
     }
 
-    private func post(to destinationID: String, _ write: @Sendable (inout Mailbox.Letters) -> Void) {
+    func post(to destinationID: String, _ write: @Sendable (inout Mailbox.Letters) -> Void) {
         state.withLock { $0.runners[destinationID]?.runner }?.mailbox.post(write)
     }
 

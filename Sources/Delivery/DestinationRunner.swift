@@ -95,7 +95,8 @@ final class DestinationRunner: Sendable {
         /// The page after the cursor, read and mapped while the one before it is being sent. Whatever may change rows
         /// that wait forgets it.
         var ahead: Task<Page, any Error>?
-        /// What was acknowledged since the ledger was asked about the page ahead, or was not written by then.
+        /// What was acknowledged since the ledger was asked about the page ahead, or was not written by then, and
+        /// maybe some more.
         var acknowledged = RecentAcknowledgements()
         /// Emissions up to here may have been sent by a process that died before it could say so.
         var oldestCertain: Int64 = 0
@@ -181,7 +182,9 @@ final class DestinationRunner: Sendable {
     private func receive(_ letters: Mailbox.Letters, _ work: inout Work) async {
         if letters.written == work.writings, work.writing != nil { endWriting(&work) }
         if letters.outboxGrew { work.isOutboxRead = false }
-        if letters.mustRescan || letters.spikesChanged || !letters.deletedProfiles.isEmpty { work.ahead = nil }
+        if letters.mustRescan || letters.spikesChanged || letters.hasForgotten || !letters.deletedProfiles.isEmpty {
+            work.ahead = nil
+        }
         if letters.mustRescan {
             work.isOutboxRead = false
             work.cursor = 0
@@ -289,9 +292,9 @@ final class DestinationRunner: Sendable {
 
     /// Only what was never read before may be read ahead: rows read again may be settled meanwhile.
     private func readAhead(_ work: inout Work) {
-        work.acknowledged.removeAll()
-        for step in work.beingWritten { work.acknowledged.add(step.ledger) }
-        for step in work.unwritten { work.acknowledged.add(step.ledger) }
+        work.acknowledged.turn(
+            written: work.writing == nil ? work.writings : work.writings - 1,
+            pending: work.unwritten.isEmpty ? work.writings : work.writings + 1)
         let reading = reading(after: work.cursor, work.hasJoined)
         work.ahead = Task { try await onThread(reading) }
     }
@@ -360,6 +363,7 @@ final class DestinationRunner: Sendable {
             work.cursor = 0
         }
         work.unwritten.append(changes)
+        // Where nothing is read ahead, the next page is read after everything is written.
         if work.ahead != nil { work.acknowledged.add(changes.ledger) }
     }
 

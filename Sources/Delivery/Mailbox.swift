@@ -10,6 +10,8 @@ final class Mailbox: Sendable {
         var outboxGrew = false
         /// Something old waits again in the outbox.
         var mustRescan = false
+        /// The ledger has forgotten something that this runner did not tell it to forget.
+        var hasForgotten = false
         var mustResume = false
         /// What is held for a spike, or when something counts as one, has changed.
         var spikesChanged = false
@@ -25,7 +27,8 @@ final class Mailbox: Sendable {
 
         var isEmpty: Bool {
             answers.isEmpty && probeReply == nil && deletedProfiles.isEmpty && spikeGuard == nil && diagnosis == nil
-                && !(outboxGrew || mustRescan || mustResume || mustStop || isWoken || written != nil || spikesChanged)
+                && !(outboxGrew || mustRescan || hasForgotten || mustResume || mustStop || isWoken || written != nil
+                    || spikesChanged)
         }
     }
 

@@ -52,36 +52,67 @@ struct Page: Sendable {
     }
 }
 
-/// What was acknowledged since the ledger was asked about a page. Found by person, for most have nothing here.
+/// What was acknowledged last: at least everything that the ledger, when it was asked about a page, did not hold yet. In
+/// two halves, so that each acknowledgement is noted once and the older half can go when it is on disk. Found by person,
+/// for most have nothing here.
 struct RecentAcknowledgements: Sendable {
-    private var entries: [(entry: LedgerEntry, previous: Int)] = []
-    /// The last entry of each hash of a person.
-    private var last: [Int: Int] = [:]
+    private var newer = Half()
+    private var older = Half()
+    /// The transaction with which all of the older half is in the ledger.
+    private var olderIn = 0
+
+    private struct Half: Sendable {
+        var entries: [(entry: LedgerEntry, previous: Int)] = []
+        /// The last entry of each person.
+        var last: [String: Int] = [:]
+
+        mutating func add(_ entry: LedgerEntry) {
+            let previous = last.updateValue(entries.count, forKey: entry.key.externalID) ?? -1
+            entries.append((entry, previous))
+        }
+
+        /// A person's entries, the last first.
+        func walk(_ person: String, _ body: (LedgerEntry) -> Void) {
+            guard !entries.isEmpty, var place = last[person] else { return }
+            while place >= 0 {
+                body(entries[place].entry)
+                place = entries[place].previous
+            }
+        }
+    }
+
+    /// Entries that are worth a new half.
+    private static let half = 4_096
 
     mutating func removeAll() {
-        entries.removeAll(keepingCapacity: true)
-        last.removeAll(keepingCapacity: true)
+        newer = Half()
+        older = Half()
     }
 
     mutating func add(_ added: [LedgerEntry]) {
-        for entry in added {
-            let place = entries.count
-            let previous = last.updateValue(place, forKey: entry.key.externalID.hashValue) ?? -1
-            entries.append((entry, previous))
-        }
+        for index in added.indices { newer.add(added[index]) }
+    }
+
+    /// Before the ledger is asked about a page: forgets what it holds. `written` is the last transaction that has ended,
+    /// `pending` the one with which everything that was added is written.
+    mutating func turn(written: Int, pending: Int) {
+        guard newer.entries.count >= Self.half, written >= olderIn else { return }
+        older = newer
+        olderIn = pending
+        newer = Half()
+        newer.entries.reserveCapacity(Self.half * 2)
+        newer.last.reserveCapacity(Self.half * 2)
     }
 
     /// What the ledger holds now of a person's values, of which `known` was read before.
     func update(_ known: inout [String: Known], of person: String, _ names: [(key: String, value: JSONValue)]) {
-        guard !entries.isEmpty, var place = last[person.hashValue] else { return }
         var seen: Set<String> = []
-        while place >= 0 {
-            let (entry, previous) = entries[place]
-            place = previous
-            guard entry.key.externalID == person, names.contains(where: { $0.key == entry.key.attribute }),
-                seen.insert(entry.key.attribute).inserted
-            else { continue }
-            known[entry.key.attribute] = entry.json.flatMap { try? JSONValue(parsing: $0) }.flatMap(Known.init(stored:))
+        for half in [newer, older] {
+            half.walk(person) { entry in
+                let name = entry.key.attribute
+                guard names.contains(where: { $0.key == name }), seen.insert(name).inserted else { return }
+                known[name] = entry.json.flatMap { try? JSONValue(parsing: $0) }.flatMap(Known.init(stored:))
+            }
         }
     }
 }

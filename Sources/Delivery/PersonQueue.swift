@@ -59,9 +59,12 @@ struct PersonQueue: Sendable {
             occurrences.insert(item, at: Self.place(of: item, in: occurrences))
             return []
         case .update(let update):
+            guard !updates.isEmpty else {
+                updates.append(item)
+                return []
+            }
             let place = Self.place(of: item, in: updates)
             updates.insert(item, at: place)
-            guard updates.count > 1 else { return [] }
             return coalesce(around: place, identity: update.identity, array: update.array)
         }
     }

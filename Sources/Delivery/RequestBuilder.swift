@@ -25,7 +25,8 @@ struct RequestBuilder: Sendable {
 
     var isEmpty: Bool { items.isEmpty }
     var isFull: Bool {
-        objects.count >= min(objectLimit, objects.first.map { capacity(of: $0.outgoing.array) } ?? .max)
+        guard !objects.isEmpty else { return objectLimit == 0 }
+        return objects.count >= min(objectLimit, capacity(of: objects[0].outgoing.array))
     }
 
     /// Objects of this array that one request takes.
@@ -33,7 +34,7 @@ struct RequestBuilder: Sendable {
 
     /// Whether objects of this array may join what is in the request.
     private func admits(_ array: String) -> Bool {
-        objects.first.map { canShare($0.outgoing.array, array) } ?? true
+        objects.isEmpty || canShare(objects[0].outgoing.array, array)
     }
 
     /// Whether one request can hold objects of both arrays.

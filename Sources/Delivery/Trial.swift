@@ -72,6 +72,7 @@ extension DeliveryService {
             try store.forgetAcknowledgedValues(destinationID: destination.id, externalIDs: [person])
             try store.record(record)
         }
+        post(to: destination.id) { $0.hasForgotten = true }
         return trial
     }
 }

@@ -68,6 +68,7 @@ public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral {
     public init() {}
 
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        members.reserveCapacity(elements.count)
         for (key, value) in elements { self[key] = value }
     }
 
@@ -108,6 +109,9 @@ public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral {
 
     /// Members from which an index is worth its making.
     private static let indexedFrom = 16
+
+    /// Makes room for so many members.
+    public mutating func reserveCapacity(_ count: Int) { members.reserveCapacity(count) }
 
     public var isEmpty: Bool { members.isEmpty }
     public var count: Int { members.count }
@@ -169,6 +173,7 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, Expre
     public init(stringLiteral value: String) { self = .string(value) }
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        members.reserveCapacity(elements.count)
         var object = JSONObject()
         for (key, value) in elements { object[key] = value }
         self = .object(object)

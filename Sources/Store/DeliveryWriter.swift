@@ -176,7 +176,7 @@ struct DeliveryWriter {
             try statement.run()
         }
         for (key, value) in changes.acknowledgedValues { try write(key, value.isNull ? nil : value.utf8) }
-        for entry in changes.ledger { try write(entry.key, entry.json) }
+        for index in changes.ledger.indices { try write(changes.ledger[index].key, changes.ledger[index].json) }
     }
 
     func count(_ column: String, _ increment: Int) throws {
