@@ -25,7 +25,7 @@ struct RequestBuilder: Sendable {
 
     var isEmpty: Bool { items.isEmpty }
     var isFull: Bool {
-        guard !objects.isEmpty else { return objectLimit == 0 }
+        guard !objects.isEmpty else { return false }
         return objects.count >= min(objectLimit, capacity(of: objects[0].outgoing.array))
     }
 
