@@ -144,7 +144,7 @@ package enum Ordering: Hashable, Sendable {
 
 /// Strings that denote numbers: an optional sign, digits with at most one point among or around them, an optional
 /// exponent, and nothing else.
-package enum NumericText {
+public enum NumericText {
     static func parse(_ text: String) -> Double? {
         var text = text
         return text.withUTF8 { parse($0) }
@@ -195,7 +195,7 @@ package enum NumericText {
     }
 
     /// 10⁰ to 10²², which doubles hold exactly.
-    @usableFromInline package static let powersOfTen: [Double] = [
+    package static let powersOfTen: [Double] = [
         1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
         1e20,
         1e21, 1e22,
@@ -207,10 +207,10 @@ package enum NumericText {
         powersOfTen.withUnsafeBufferPointer { rounded(value, $0) }
     }
 
-    /// The same for loops.
+    /// The same for loops: public, because what is not is never inlined in another module.
     /// - Parameter powers: `powersOfTen`.
     @inlinable @inline(__always)
-    package static func rounded(_ value: Double, _ powers: UnsafeBufferPointer<Double>) -> Double {
+    public static func rounded(_ value: Double, _ powers: UnsafeBufferPointer<Double>) -> Double {
         let magnitude = abs(value)
         guard magnitude >= 1e-7, magnitude < 1e15 else { return value }
         // The power of ten that brings it to 15 digits before the point, which is one of two by its power of two:
