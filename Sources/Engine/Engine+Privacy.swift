@@ -33,7 +33,9 @@ extension Engine {
                 let profile = identity.profile(for: Identifier(type: "user_id", value: userID))
             else { continue }
             catchUp([profile])
-            regulation.profiles += deleteProfile(profile)
+            let removal = deleteProfile(profile)
+            regulation.profiles += removal.profiles
+            regulation.identifiers += removal.identifiers.map(\.value)
         }
         regulation.logEnd = position
         if regulation.kind.deletes {
@@ -49,6 +51,7 @@ extension Engine {
             throw CommandError(.notFound, "there is no open regulation '\(id)'")
         }
         regulation.finishedAt = instant
+        regulation.identifiers = []
         changes.regulations.append(regulation)
         if regulation.kind.forwards { forward(regulation, at: instant) }
     }
@@ -86,8 +89,8 @@ extension Engine {
         return deleted
     }
 
-    /// Takes a profile out of everything that is in memory, with those merged into it. Returns their numbers.
-    private func deleteProfile(_ profile: ProfileOrdinal) -> [ProfileOrdinal] {
+    /// Takes a profile out of everything that is in memory, with those merged into it. Returns what is no more.
+    private func deleteProfile(_ profile: ProfileOrdinal) -> IdentityRemoval {
         let accounts = identity.accounts(of: profile)
         deleted.userIDs += identity.values(of: profile, type: "user_id")
         let removal = identity.delete(profile)
@@ -106,7 +109,7 @@ extension Engine {
         var work = Worklist()
         for account in accounts { work.addAll(account, in: self) }
         run(&work, at: now, cause: .call)
-        return removal.profiles
+        return removal
     }
 
     /// Takes one id off the profile that has a user id.

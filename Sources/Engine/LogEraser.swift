@@ -22,10 +22,10 @@ public struct LogEraser: Sendable {
     public func eraseOpen() async {
         for regulation in engine.readState({ $0.openRegulations }) {
             do {
-                // Whoever comes back under the id is told to destinations anew.
+                // Whoever comes back under an id is told to destinations anew.
+                let ids = Set(regulation.userIDs + regulation.identifiers)
                 for destinationID in engine.readState({ $0.destinations }).keys {
-                    try engine.store.forgetAcknowledgedValues(
-                        destinationID: destinationID, externalIDs: regulation.userIDs.map { "external_id:\($0)" })
+                    try engine.store.forgetAcknowledgedValues(destinationID: destinationID, ofIDs: ids)
                 }
                 let erased = try erase(regulation)
                 try await engine.submit(.finishRegulation(id: regulation.id))

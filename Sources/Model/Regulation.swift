@@ -26,6 +26,9 @@ public struct Regulation: Sendable, Hashable {
     public var createdAt: Instant
     /// The numbers that the deleted profiles had; set by the engine.
     public var profiles: [ProfileOrdinal]
+    /// The values of all ids that the deleted profiles had, as long as the order is open: what destinations know them by.
+    /// Set by the engine.
+    public var identifiers: [String]
     /// Records of the Log below it are rewritten; set by the engine.
     public var logEnd: Int64
     /// When nothing of it was left to do.
@@ -33,13 +36,14 @@ public struct Regulation: Sendable, Hashable {
 
     public init(
         id: String, kind: Kind, userIDs: [String], createdAt: Instant, profiles: [ProfileOrdinal] = [],
-        logEnd: Int64 = 0, finishedAt: Instant? = nil
+        identifiers: [String] = [], logEnd: Int64 = 0, finishedAt: Instant? = nil
     ) {
         self.id = id
         self.kind = kind
         self.userIDs = userIDs
         self.createdAt = createdAt
         self.profiles = profiles
+        self.identifiers = identifiers
         self.logEnd = logEnd
         self.finishedAt = finishedAt
     }
@@ -50,6 +54,7 @@ public struct Regulation: Sendable, Hashable {
             "createdAt": .number(Int(createdAt.milliseconds)),
             "profiles": .array(profiles.map { .number(Int($0.rawValue)) }), "logEnd": .number(Int(logEnd)),
         ]
+        if !identifiers.isEmpty { object["identifiers"] = .array(identifiers.map { .string($0) }) }
         if let finishedAt { object["finishedAt"] = .number(Int(finishedAt.milliseconds)) }
         return .object(object)
     }
@@ -64,6 +69,7 @@ public struct Regulation: Sendable, Hashable {
             profiles: (json["profiles"]?.array ?? []).compactMap(\.integer).map {
                 ProfileOrdinal(UInt32(clamping: $0))
             },
+            identifiers: (json["identifiers"]?.array ?? []).compactMap(\.string),
             logEnd: Int64(json["logEnd"]?.integer ?? 0),
             finishedAt: json["finishedAt"]?.integer.map { Instant(milliseconds: Int64($0)) })
     }

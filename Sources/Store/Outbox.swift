@@ -124,6 +124,28 @@ extension StateStore {
         }
     }
 
+    /// Forgets what a destination has acknowledged of people, whatever it names them by: their ids stand behind a colon of
+    /// the name (`external_id:u1`, `email:…` in any case, `user_alias:label:a1`). Whose name happens to end like one of
+    /// them is merely told once more. Reads all names of the destination.
+    public func forgetAcknowledgedValues(destinationID: String, ofIDs ids: Set<String>) throws {
+        var names: [String] = []
+        try read { db in
+            guard let destination = try Self.number(db, destinationID) else { return }
+            let statement = try RawStatement(db, "SELECT DISTINCT external_id FROM ledger WHERE destination = ?")
+            statement.bind(1, destination)
+            try statement.forEach {
+                let name = $0.string(0)
+                let isTheirs = name.indices.contains { index in
+                    guard name[index] == ":" else { return false }
+                    let id = String(name[name.index(after: index)...])
+                    return ids.contains(id) || ids.contains(id.lowercased())
+                }
+                if isTheirs { names.append(name) }
+            }
+        }
+        if !names.isEmpty { try forgetAcknowledgedValues(destinationID: destinationID, externalIDs: names) }
+    }
+
     /// Pauses a destination with a reason in words, or resumes it with `nil`. Does nothing where it was deleted.
     public func setPause(_ pause: DestinationPause?, destinationID: String) throws {
         try transaction { db, numbers in

@@ -314,9 +314,16 @@ import Testing
         let installation = try Installation()
         try await installation.test { (client) async throws in
             let destination = try await client.destination()
-            try await installation.send(installation.track("Viewed", user: "u1"))
+            let traits: JSONObject = ["email": "Ann@Example.org"]
+            try await installation.send(installation.identify("u1", traits, anonymousID: "a1"))
             let store = installation.engine.store
-            let keys = ["u1", "u2"].map { LedgerKey(externalID: "external_id:\($0)", attribute: "plan") }
+            // What was sent before their user id was known stands under other names.
+            let gone = [
+                "external_id:u1", "user_alias:muster:a1", "user_alias:an:old:label:a1", "email:Ann@Example.org",
+                "email:ann@example.org",
+            ]
+            let others = ["external_id:u2", "external_id:u11", "user_alias:muster:a2", "user_alias:a1:a3", "email:a1@u1"]
+            let keys = (gone + others).map { LedgerKey(externalID: $0, attribute: "plan") }
             var changes = DeliveryChanges(destinationID: destination, at: .epoch)
             for key in keys { changes.acknowledgedValues[key] = ["pro", 1] }
             try store.record(changes)
@@ -325,10 +332,11 @@ import Testing
             #expect(answer.status == 200, "\(answer.text)")
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             await LogEraser(engine: installation.engine, log: installation.log, logger: logger).eraseOpen()
-            #expect(
-                try store.acknowledgedValues(destinationID: destination, keys).keys.map(\.externalID) == [
-                    "external_id:u2"
-                ])
+            let kept = try store.acknowledgedValues(destinationID: destination, keys).keys.map(\.externalID)
+            #expect(Set(kept) == Set(others))
+            // Nor does the order itself remember them.
+            let order = try #require(try store.regulations(limit: 1).first?.regulation)
+            #expect(order.finishedAt != nil && order.json["identifiers"] == nil, "\(order.json)")
         }
     }
 
