@@ -50,6 +50,7 @@ extension Server {
     /// One port for everything: tracking API, people's API, console.
     private func application(onRunning: @escaping @Sendable (Int) async -> Void) -> some ApplicationProtocol {
         let router = Router(context: ServerContext.self)
+        router.add(middleware: UnknownPathMiddleware())
         ingest.addRoutes(to: router)
         api.addRoutes(to: router)
         Console.addRoutes(to: router.group().add(middleware: AccessMiddleware(policy: access)))

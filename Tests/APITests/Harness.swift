@@ -138,6 +138,7 @@ final class Installation: Sendable {
     /// Runs a test against the router.
     func test(_ body: @Sendable @escaping (Client) async throws -> Void) async throws {
         let router = Router()
+        router.add(middleware: UnknownPathMiddleware())
         ingest.addRoutes(to: router)
         let pages = router.group().add(middleware: AccessMiddleware(policy: api.configuration.access))
         Console.addRoutes(to: pages)

@@ -153,6 +153,22 @@ import Testing
         }
     }
 
+    @Test("A path that is nobody's is told so in words, like any other error")
+    func unknownPath() async throws {
+        try await Installation().test { client in
+            for answer in [
+                try await client.get("/audience"), try await client.post("/status"),
+                try await client.get("/<script>alert(1)</script>" + String(repeating: "x", count: 5000)),
+            ] {
+                #expect(answer.status == 404)
+                #expect(answer.error["type"] == "not-found", "\(answer.text)")
+                #expect(answer.error["message"]?.string?.contains("docs/api.md") == true)
+                #expect(answer.headers[.contentType] == "application/json; charset=utf-8")
+                #expect(answer.text.utf8.count < 1_000)
+            }
+        }
+    }
+
     @Test("The status tells position, counts and version")
     func status() async throws {
         let installation = try Installation()

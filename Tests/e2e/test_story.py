@@ -238,6 +238,10 @@ def test_what_is_not_there_says_so(muster):
     assert refusal.value.status in (400, 422)
     error = refusal.value.json()["errors"][0]
     assert error["message"] and error["field"] == "definition.query", error
+    with pytest.raises(Refused) as refusal:
+        muster.get("/no/such/page")
+    assert refusal.value.status == 404
+    assert "/no/such/page" in refusal.value.json()["errors"][0]["message"]
 
 
 def moment_of(text):
