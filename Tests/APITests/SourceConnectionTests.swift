@@ -322,7 +322,9 @@ import Testing
                 "external_id:u1", "user_alias:muster:a1", "user_alias:an:old:label:a1", "email:Ann@Example.org",
                 "email:ann@example.org",
             ]
-            let others = ["external_id:u2", "external_id:u11", "user_alias:muster:a2", "user_alias:a1:a3", "email:a1@u1"]
+            let others = [
+                "external_id:u2", "external_id:u11", "user_alias:muster:a2", "user_alias:a1:a3", "email:a1@u1",
+            ]
             let keys = (gone + others).map { LedgerKey(externalID: $0, attribute: "plan") }
             var changes = DeliveryChanges(destinationID: destination, at: .epoch)
             for key in keys { changes.acknowledgedValues[key] = ["pro", 1] }
