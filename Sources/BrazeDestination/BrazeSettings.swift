@@ -119,6 +119,8 @@ extension BrazeSettings: CustomStringConvertible, CustomDebugStringConvertible {
 
 extension String {
     var trimmingSpaces: String {
-        String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
+        // Dates and addresses mostly have nothing to trim, which two bytes tell; the way through characters is long.
+        if let first = utf8.first, let last = utf8.last, 0x21...0x7E ~= first, 0x21...0x7E ~= last { return self }
+        return String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
     }
 }

@@ -179,4 +179,13 @@ import Testing
         #expect(reason.contains("users.export.ids"))
         #expect(verdict(429, ["message": "slow"]) == .throttled(message: "429 slow"))
     }
+
+    @Test(
+        "spaces of any kind are trimmed at both ends, and nothing else",
+        arguments: [
+            ("", ""), (" ", ""), ("a", "a"), (" a b ", "a b"), ("\u{A0}a\u{2003}", "a"), ("\r\na\n", "a"),
+            ("\u{E9} ", "\u{E9}"),
+            (" \u{E9}", "\u{E9}"), ("a\t", "a"), ("\u{1F468}\u{200D}\u{1F469}", "\u{1F468}\u{200D}\u{1F469}"),
+        ])
+    func trimsSpaces(text: String, trimmed: String) { #expect(text.trimmingSpaces == trimmed) }
 }
