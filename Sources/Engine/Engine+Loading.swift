@@ -10,7 +10,7 @@ import Store
 extension Engine {
     /// Brings memory to what the state file says, then reads the Log up to the stored position into the history.
     func load(readLimit: Int64, progress: (Int64, Int64) throws -> Void) throws {
-        let state = try store.load()
+        var state = try store.load(values: false)
         position = state.position
         now = state.engineNow ?? .distantPast
         nextTransition = Int64(state.meta["nextTransition"]?.integer ?? 1)
@@ -23,6 +23,8 @@ extension Engine {
                 nextMapping: Int64(state.meta["nextMapping"]?.integer ?? 0)),
             profiles: state.profiles, identifiers: state.identifiers, links: state.links,
             merges: state.merges)
+        // They take more memory than all that is made of them.
+        (state.profiles, state.identifiers) = ([], [])
         for regulation in state.regulations { regulations[regulation.id] = regulation }
         suppressed = Set(state.suppressed)
         retention = try Retention(json: state.meta[Retention.key])
@@ -32,13 +34,12 @@ extension Engine {
         for regulation in regulations.values { for profile in regulation.profiles { history.remove(profile) } }
         for definition in state.computations { register(try compile(definition), definition) }
         registry.reindex(history: history)
-        for row in state.values {
+        try store.forEachValue { row in
             registry.computation(id: row.computationID)?.setState(
                 ComputedState(value: row.value, since: row.changedAt, transition: Int(row.transition)),
                 of: row.ordinal)
-        }
-        for row in state.wakeups {
-            guard let due = row.due, let computation = registry.computation(id: row.computationID) else { continue }
+        } wakeup: { row in
+            guard let due = row.due, let computation = registry.computation(id: row.computationID) else { return }
             _ = wakeUps.arm(WakeUps.Key(computation: computation.number, profile: row.ordinal), due: due)
         }
         for row in state.backfills where !row.isFinished {

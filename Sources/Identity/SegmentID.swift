@@ -61,23 +61,38 @@ struct SegmentID: Sendable, Hashable, Comparable {
     }
 
     static func parse(_ text: String, collection: Identifier.Collection) -> (id: SegmentID, second: UInt32)? {
-        let prefix = prefix(collection)
-        guard text.hasPrefix(prefix) else { return nil }
-        let characters = Array(text.utf8.dropFirst(prefix.utf8.count))
-        guard characters.count == length else { return nil }
-        var words: [UInt64] = [0, 0, 0, 0, 0]
-        for character in characters {
-            guard let digit = alphabet.firstIndex(of: character) else { return nil }
-            var carry = UInt64(digit)
-            for index in words.indices.reversed() {
-                let product = words[index] * 62 + carry
-                words[index] = product & 0xFFFF_FFFF
-                carry = product >> 32
+        // A start reads as many of them as there are profiles.
+        var text = text
+        return text.withUTF8 { bytes in
+            let prefix = prefix(collection).utf8
+            guard bytes.count == prefix.count + length, bytes.starts(with: prefix) else { return nil }
+            var (second, place, hash): (UInt64, UInt64, UInt64) = (0, 0, 0)
+            for byte in bytes[prefix.count...] {
+                guard let digit = digit(byte) else { return nil }
+                let low = appended(digit, to: &hash)
+                let carry = appended(low, to: &place)
+                second = second * 62 + carry
+                guard second <= UInt32.max else { return nil }
             }
-            guard carry == 0 else { return nil }
+            return (SegmentID(place: place, hash: hash), UInt32(second))
         }
-        let id = SegmentID(place: words[1] << 32 | words[2], hash: words[3] << 32 | words[4])
-        return (id, UInt32(words[0]))
+    }
+
+    /// Multiplies by 62, adds, and returns what does not fit.
+    private static func appended(_ digit: UInt64, to word: inout UInt64) -> UInt64 {
+        let product = word.multipliedFullWidth(by: 62)
+        let (sum, overflows) = product.low.addingReportingOverflow(digit)
+        word = sum
+        return product.high + (overflows ? 1 : 0)
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt64? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt64(byte - UInt8(ascii: "A")) + 10
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt64(byte - UInt8(ascii: "a")) + 36
+        default: nil
+        }
     }
 
     /// FNV-1a with a final mix.

@@ -4,7 +4,9 @@ public import Model
 
 extension StateStore {
     /// Reads what the engine starts from, as of one instant.
-    public func load() throws -> LoadedState {
+    /// - Parameter values: Whether with values and wake-ups, which are as many as people times computations;
+    ///   `forEachValue` reads them one by one.
+    public func load(values: Bool = true) throws -> LoadedState {
         try read { db in
             var state = LoadedState()
             try RawStatement(db, "SELECT position, engine_now FROM progress").forEach {
@@ -18,12 +20,8 @@ extension StateStore {
             try RawStatement(db, "SELECT json FROM destinations ORDER BY number").forEach {
                 state.destinations.append(try Destination(json: try $0.json(0)))
             }
-            var ids: [Int64: String] = [:]
-            try RawStatement(db, "SELECT json, number FROM computations ORDER BY number").forEach {
-                let computation = try Computation(json: try $0.json(0))
-                ids[$0.int64(1)] = computation.id
-                state.computations.append(computation)
-            }
+            let (computations, ids) = try loadComputations(db)
+            state.computations = computations
             try RawStatement(
                 db, "SELECT computation, as_of, next_ordinal, end_ordinal, finished FROM backfills ORDER BY computation"
             ).forEach {
@@ -38,7 +36,9 @@ extension StateStore {
                 state.suppressed.append($0.string(0))
             }
             try loadGraph(db, into: &state)
-            try loadValues(db, ids: ids, into: &state)
+            if values {
+                try loadValues(db, ids: ids) { state.values.append($0) } wakeup: { state.wakeups.append($0) }
+            }
             return state
         }
     }
@@ -62,17 +62,34 @@ extension StateStore {
         }
     }
 
-    private func loadValues(_ db: Database, ids: [Int64: String], into state: inout LoadedState) throws {
+    private func loadComputations(_ db: Database) throws -> ([Computation], ids: [Int64: String]) {
+        var computations: [Computation] = []
+        var ids: [Int64: String] = [:]
+        try RawStatement(db, "SELECT json, number FROM computations ORDER BY number").forEach {
+            let computation = try Computation(json: try $0.json(0))
+            ids[$0.int64(1)] = computation.id
+            computations.append(computation)
+        }
+        return (computations, ids)
+    }
+
+    /// Hands over the values and wake-ups of all people, as of one instant, by ordinal, then computation.
+    public func forEachValue(_ value: (ComputedValueRow) -> Void, wakeup: (WakeupRow) -> Void) throws {
+        try read { db in try loadValues(db, ids: try loadComputations(db).ids, value, wakeup: wakeup) }
+    }
+
+    private func loadValues(
+        _ db: Database, ids: [Int64: String], _ value: (ComputedValueRow) -> Void, wakeup: (WakeupRow) -> Void
+    ) throws {
         try Runs.forEach(db, .present) { entry, bytes in
             let slot = UInt32(truncatingIfNeeded: entry.minor)
             // Nothing, or of a deleted computation.
             guard !entry.payload.isEmpty, let id = Slot.computation(slot).flatMap({ ids[$0] }) else { return }
             if Slot.isWakeup(slot) {
                 let due = try entry.due(in: bytes)
-                state.wakeups.append(
-                    WakeupRow(computationID: id, ordinal: ProfileOrdinal(entry.ordinal), due: due))
+                wakeup(WakeupRow(computationID: id, ordinal: ProfileOrdinal(entry.ordinal), due: due))
             } else {
-                state.values.append(try entry.value(in: bytes, computationID: id))
+                value(try entry.value(in: bytes, computationID: id))
             }
         }
     }
