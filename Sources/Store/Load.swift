@@ -37,7 +37,11 @@ extension StateStore {
             }
             try loadGraph(db, into: &state)
             if values {
-                try loadValues(db, ids: ids) { state.values.append($0) } wakeup: { state.wakeups.append($0) }
+                try loadValues(db, ids: ids) {
+                    state.values.append($0)
+                } wakeup: {
+                    state.wakeups.append($0)
+                }
             }
             return state
         }
