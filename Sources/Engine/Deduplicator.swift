@@ -34,14 +34,18 @@ struct Deduplicator {
     static let window = Instant.Span.hours(72)
 
     /// Neither on disk nor on their way.
-    private var fresh: [MessageHash: Instant] = [:]
+    private var fresh = Deduplicator.noIDs
     /// In the order of arrival, for sweeping and for writing.
     private(set) var arrivals: [SeenID] = []
     private var swept = 0
     /// Being written.
-    private var frozen: [MessageHash: Instant] = [:]
+    private var frozen = Deduplicator.noIDs
     /// On disk, oldest first.
     private var stored: [IDSegment] = []
+
+    /// Drawn per process, so that nobody can prepare ids that collide. Nothing but places in memory depends on it.
+    private static let multiplier = UInt64.random(in: .min ... .max)
+    private static var noIDs: NumberMap<UInt128, Instant> { NumberMap(filler: .distantPast, multiplier: multiplier) }
 
     /// Ids in memory.
     var count: Int { fresh.count + frozen.count }
@@ -54,14 +58,14 @@ struct Deduplicator {
     /// Notes the id; `false` if it has been seen within the window.
     mutating func insert(_ hash: MessageHash, receivedAt: Instant) -> Bool {
         if let last = lastReceipt(of: hash), receivedAt - last <= Self.window { return false }
-        fresh[hash] = receivedAt
+        fresh[hash.packed] = receivedAt
         arrivals.append(SeenID(high: hash.high, low: hash.low, receivedAt: receivedAt.milliseconds))
         return true
     }
 
     private func lastReceipt(of hash: MessageHash) -> Instant? {
-        if let receivedAt = fresh[hash] { return receivedAt }
-        if !frozen.isEmpty, let receivedAt = frozen[hash] { return receivedAt }
+        if let receivedAt = fresh[hash.packed] { return receivedAt }
+        if frozen.count > 0, let receivedAt = frozen[hash.packed] { return receivedAt }
         for segment in stored.reversed() {
             if let receivedAt = segment.find(high: hash.high, low: hash.low) {
                 return Instant(milliseconds: receivedAt)
@@ -76,7 +80,7 @@ struct Deduplicator {
             now - Instant(milliseconds: arrivals[swept].receivedAt) > Self.window
         {
             let id = arrivals[swept]
-            let hash = MessageHash(high: id.high, low: id.low)
+            let hash = MessageHash(high: id.high, low: id.low).packed
             if fresh[hash] == Instant(milliseconds: id.receivedAt) { fresh[hash] = nil }
             swept += 1
         }
@@ -91,14 +95,14 @@ struct Deduplicator {
     /// `arrivals` are being written from now on.
     mutating func freeze() {
         frozen = fresh
-        fresh = [:]
+        fresh = Deduplicator.noIDs
         arrivals = []
         swept = 0
     }
 
     /// What was being written is among what is stored now.
     mutating func thaw(_ stored: [IDSegment]) {
-        frozen = [:]
+        frozen = Deduplicator.noIDs
         self.stored = stored
     }
 

@@ -117,7 +117,7 @@ extension Engine {
                 var state = old
                 // Numbers never go back, or ids of emissions would repeat.
                 state.transition = max(old.transition, standing?.transition ?? 0)
-                set(state, computation, survivor)
+                set(state, computation, survivor, standing: standing)
             }
             computation.setState(nil, of: absorbed)
             changes.deletedValues.append(ValueKey(computationID: computation.definition.id, ordinal: absorbed))

@@ -73,12 +73,12 @@ extension Engine {
             }
         }
         if standing == nil, isNothing(value, of: computation) { return }
-        if value == [] { value = .null }
+        if value.isEmptyList { value = .null }
         if let standing, standing.value == value {
             tellNewIDs(standing, computation, profile, at: instant, work: work)
         } else {
             let state = ComputedState(value: value, since: instant, transition: (standing?.transition ?? 0) + 1)
-            transition(to: state, computation, profile, cause: cause)
+            transition(to: state, computation, profile, standing: standing, cause: cause)
             work.add(computation.readers, profile, in: self)
         }
     }
@@ -90,7 +90,11 @@ extension Engine {
     }
 
     static func isNothing(_ value: JSONValue, isAudience: Bool, isCounter: Bool) -> Bool {
-        isAudience ? value != true : value == .null || value == [] || (value == 0 && isCounter)
+        switch value {
+        case .null: true
+        case .bool(let bool): isAudience && !bool
+        default: isAudience || value.isEmptyList || (isCounter && value == 0)
+        }
     }
 
     /// Whether the profile has an id that the computation asks for (spec: engage §2.7).
@@ -104,11 +108,12 @@ extension Engine {
 
     /// Writes a new value and puts the calls that it causes into the outbox.
     private func transition(
-        to state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal, cause: Cause
+        to state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal,
+        standing: ComputedState?, cause: Cause
     ) {
         statistics.transitions += 1
-        catchUpFirstSyncs(computation, profile)
-        set(state, computation, profile)
+        if !firstSyncs.isEmpty { catchUpFirstSyncs(computation, profile) }
+        set(state, computation, profile, standing: standing)
         changes.transitions.append(
             TransitionRow(
                 id: nextTransition, computationID: computation.definition.id, ordinal: profile, value: state.value,
@@ -119,8 +124,11 @@ extension Engine {
         emit(state, computation, profile, at: state.since, origin: isFirst ? .firstSync : .change)
     }
 
-    func set(_ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal) {
-        computation.setState(state, of: profile)
+    func set(
+        _ state: ComputedState, _ computation: RegisteredComputation, _ profile: ProfileOrdinal,
+        standing: ComputedState?
+    ) {
+        computation.set(state, of: profile, standing: standing)
         changes.values.append(
             ComputedValueRow(
                 computationID: computation.definition.id, ordinal: profile, value: state.value,
@@ -281,5 +289,12 @@ extension Engine {
 
     func row(of key: WakeUps.Key, due: Instant?) -> WakeupRow {
         WakeupRow(computationID: registry[key.computation].definition.id, ordinal: key.profile, due: due)
+    }
+}
+
+extension JSONValue {
+    fileprivate var isEmptyList: Bool {
+        guard case .array(let elements) = self else { return false }
+        return elements.isEmpty
     }
 }

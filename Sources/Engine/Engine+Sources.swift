@@ -38,7 +38,8 @@ extension Engine {
 
     /// Puts a call into the outbox for the destinations that its source is connected to, once per mapping that takes it.
     func passOn(_ call: Call, of profile: ProfileOrdinal?) {
-        guard let source = sources[call.sourceID], !source.connections.isEmpty else { return }
+        // Most are connected to nothing, and copying one for each call would cost more than looking.
+        guard sources[call.sourceID]?.connections.isEmpty == false, let source = sources[call.sourceID] else { return }
         var payload: JSONObject?
         for connection in source.connections where connection.enabled {
             guard let destination = destinations[connection.destinationID], destination.enabled else { continue }

@@ -2,6 +2,9 @@
 ///
 /// Nobody outside chooses these keys, so they need no hash that withstands ill will: the standard dictionary spends most of
 /// a look-up on that. Linear probing, at most three quarters full. Its order depends on nothing but what was done to it.
+///
+/// Of keys that others could choose, hashes of ids above all, it takes a secret `multiplier`: whoever wants them to share a
+/// place must then find some that agree in 40 bits and more.
 struct NumberMap<Key: FixedWidthInteger & UnsignedInteger & Sendable, Value> {
     /// Stands in empty places; never a key.
     private static var nobody: Key { .max }
@@ -9,11 +12,15 @@ struct NumberMap<Key: FixedWidthInteger & UnsignedInteger & Sendable, Value> {
     private var keys: ContiguousArray<Key> = [nobody]
     private var values: ContiguousArray<Value>
     private let filler: Value
+    private let multiplier: UInt64
     private(set) var count = 0
 
-    /// - Parameter filler: Stands where there is no value. An optional would make most entries larger.
-    init(filler: Value) {
+    /// - Parameters:
+    ///   - filler: Stands where there is no value. An optional would make most entries larger.
+    ///   - multiplier: Odd.
+    init(filler: Value, multiplier: UInt64 = 0x9E37_79B9_7F4A_7C15) {
         self.filler = filler
+        self.multiplier = multiplier | 1
         values = [filler]
     }
 
@@ -50,7 +57,7 @@ struct NumberMap<Key: FixedWidthInteger & UnsignedInteger & Sendable, Value> {
 
     /// Neighbouring numbers are spread, so that long chains do not form where they come in rows.
     private func home(of key: Key) -> Int {
-        let hash = UInt64(truncatingIfNeeded: key) &* 0x9E37_79B9_7F4A_7C15
+        let hash = UInt64(truncatingIfNeeded: key) &* multiplier
         return Int(truncatingIfNeeded: hash >> 32) & (keys.count - 1)
     }
 

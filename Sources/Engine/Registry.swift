@@ -21,7 +21,12 @@ struct ComputedState: Sendable, Equatable {
     var transition: Int
 
     /// Whether the value says something that a newly known id has to be told.
-    var isTelling: Bool { value != .null && value != .bool(false) }
+    var isTelling: Bool {
+        switch value {
+        case .null, .bool(false): false
+        default: true
+        }
+    }
 }
 
 /// One audience or computed trait with everything that it has come to.
@@ -29,11 +34,11 @@ final class RegisteredComputation {
     let number: ComputationNumber
     var definition: Computation { didSet { facts = Facts(definition) } }
     private(set) var facts: Facts
-    var compiled: CompiledQuery
+    var compiled: CompiledQuery { didSet { isCounter = compiled.definition.isCounter } }
     var dependencies: Dependencies
     /// Position in dependency order: greater than that of every computation whose key the query reads.
     var rank = 0
-    private(set) var states = StateTable()
+    let states = StateTable()
     /// Active computations whose query reads this one's key.
     fileprivate(set) var readers: [RegisteredComputation] = []
     /// How many profiles are members, or hold a value.
@@ -44,6 +49,7 @@ final class RegisteredComputation {
         self.definition = definition
         facts = Facts(definition)
         self.compiled = compiled
+        isCounter = compiled.definition.isCounter
         self.dependencies = dependencies
     }
 
@@ -64,12 +70,18 @@ final class RegisteredComputation {
         }
     }
 
-    var isCounter: Bool { compiled.definition.isCounter }
+    /// Whether the value is a number of events or of values.
+    private(set) var isCounter: Bool
 
     var isActive: Bool { facts.isActive }
 
     func setState(_ state: ComputedState?, of profile: ProfileOrdinal) {
-        let was = states[profile]?.isTelling ?? false
+        set(state, of: profile, standing: states[profile])
+    }
+
+    /// The same for whoever has looked at what stands.
+    func set(_ state: ComputedState?, of profile: ProfileOrdinal, standing: ComputedState?) {
+        let was = standing?.isTelling ?? false
         states[profile] = state
         let isNow = state?.isTelling ?? false
         size += (isNow ? 1 : 0) - (was ? 1 : 0)

@@ -1,14 +1,14 @@
 import JSON
 import Model
 
-/// What one computation has come to for everybody, in 28 bytes a profile: truth values and numbers stand in their entry, other
+/// What one computation has come to for everybody, in 24 bytes a profile: truth values and numbers stand in their entry, other
 /// values beside. Fifty computations of a hundred thousand people are five million of these.
-struct StateTable {
-    private enum Form: UInt8 {
+final class StateTable {
+    private enum Form: UInt8, BitwiseCopyable {
         case null, no, yes, number, other
     }
 
-    private struct Packed {
+    private struct Packed: BitwiseCopyable {
         var since: Int64 = 0
         /// The number's bits, or a place in `others`.
         var bits: UInt64 = 0
@@ -16,7 +16,7 @@ struct StateTable {
         var form = Form.null
     }
 
-    private var packed = NumberMap<UInt32, Packed>(filler: Packed())
+    private let packed = SparseTable<Packed>()
     private var others: [JSONValue] = []
     /// Places in `others` that are not used.
     private var free: [Int] = []
@@ -26,11 +26,16 @@ struct StateTable {
     subscript(profile: ProfileOrdinal) -> ComputedState? {
         get { packed[profile.rawValue].map { unpacked($0) } }
         set {
-            if let old = packed[profile.rawValue], old.form == .other {
+            let standing = packed.pointer(to: profile.rawValue)
+            if let old = standing?.pointee, old.form == .other {
                 others[Int(old.bits)] = .null
                 free.append(Int(old.bits))
             }
-            packed[profile.rawValue] = newValue.map { pack($0) }
+            if let standing, let newValue {
+                standing.pointee = pack(newValue)
+            } else {
+                packed[profile.rawValue] = newValue.map { pack($0) }
+            }
         }
     }
 
@@ -43,7 +48,7 @@ struct StateTable {
         packed.forEach { if $1.form != .null, $1.form != .no { body(ProfileOrdinal($0)) } }
     }
 
-    private mutating func pack(_ state: ComputedState) -> Packed {
+    private func pack(_ state: ComputedState) -> Packed {
         var packed = Packed(since: state.since.milliseconds, transition: UInt32(clamping: state.transition))
         switch state.value {
         case .null: packed.form = .null

@@ -10,6 +10,8 @@ public import Query
 public final class CompiledQuery {
     public let definition: Definition
     private var resolved: (history: History, plan: QueryPlan)?
+    /// Of the last evaluation, for the next: making one takes a tenth of the time of a short evaluation.
+    private var idleScope: Scope?
 
     public init(_ definition: Definition) {
         self.definition = definition
@@ -23,7 +25,11 @@ public final class CompiledQuery {
     ) -> Evaluation {
         let plan = plan(for: history)
         var evaluator = Evaluator(history, evidence, now: now)
-        let scope = Scope(subject, plan)
+        let scope = scope(of: subject, plan)
+        defer {
+            scope.clear()
+            idleScope = scope
+        }
         let value: JSONValue
         let changesAt: Int64
         switch plan.root {
@@ -39,10 +45,19 @@ public final class CompiledQuery {
             isTruncated: evaluator.isTruncated)
     }
 
+    /// One evaluation may ask for another of the same query: then nothing is idle.
+    private func scope(of subject: Subject, _ plan: QueryPlan) -> Scope {
+        guard let scope = idleScope else { return Scope(subject, plan) }
+        idleScope = nil
+        scope.renew(subject)
+        return scope
+    }
+
     package func plan(for history: History) -> QueryPlan {
         if let resolved, resolved.history === history { return resolved.plan }
         let plan = Compiler.compile(definition, for: history)
         resolved = (history, plan)
+        idleScope = nil
         return plan
     }
 }

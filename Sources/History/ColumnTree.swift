@@ -165,7 +165,7 @@ struct ColumnTree {
     }
 
     /// Writes a value and everything inside of it.
-    mutating func write(_ value: JSONView, column: Int, row: Int, store: inout Values, _ findings: inout Findings) {
+    mutating func write(_ value: JSONGlance, column: Int, row: Int, store: inout Values, _ findings: inout Findings) {
         guard !columns[column].isSet(row) else { return findings.hasRepeatedName = true }
         let cell: Cell
         if value.kind == .object, !keepsObjects {
@@ -188,7 +188,7 @@ struct ColumnTree {
     }
 
     mutating func write(
-        members object: JSONView, column: Int, row: Int, store: inout Values, _ findings: inout Findings
+        members object: JSONGlance, column: Int, row: Int, store: inout Values, _ findings: inout Findings
     ) {
         var guess = 0
         for (key, value) in object.members {
@@ -203,7 +203,7 @@ struct ColumnTree {
 
     /// Writes a value under a name at the top.
     mutating func write(
-        _ value: JSONView, name: StaticString, row: Int, store: inout Values, _ findings: inout Findings
+        _ value: JSONGlance, name: StaticString, row: Int, store: inout Values, _ findings: inout Findings
     ) {
         var guess = Int.max
         let text = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)

@@ -1,9 +1,9 @@
 import JSON
 
-/// The compact JSON of a value, the same bytes as `JSONValue(view).utf8`: how arrays and objects are kept, so that equal
+/// The compact JSON of a value, the same bytes as those of `JSONValue`: how arrays and objects are kept, so that equal
 /// ones are one text. Written from the tape, because most arrays and objects need only copying.
 enum CompactText {
-    static func append(_ view: JSONView, to text: inout [UInt8]) {
+    static func append(_ view: JSONGlance, to text: inout [UInt8]) {
         switch view.kind {
         case .null: text.append(contentsOf: "null".utf8)
         case .bool: text.append(contentsOf: (view.bool == true ? "true" : "false").utf8)
@@ -32,15 +32,15 @@ enum CompactText {
         }
     }
 
-    private static func append(string view: JSONView, to text: inout [UInt8]) {
+    private static func append(string view: JSONGlance, to text: inout [UInt8]) {
         // Without escapes there is nothing that would have to be escaped.
-        if view.plainTextSpan != nil { return text.append(contentsOf: view.rawBytes) }
+        if view.plainText != nil { return text.append(contentsOf: view.rawBytes) }
         var writer = JSONWriter()
         writer.write(string: view.string ?? "")
         text.append(contentsOf: writer.bytes)
     }
 
-    private static func append(number view: JSONView, to text: inout [UInt8]) {
+    private static func append(number view: JSONGlance, to text: inout [UInt8]) {
         let literal = view.rawBytes
         // Digits without a leading zero already are the one way to write the integer.
         if literal.count <= 15, literal.first != UInt8(ascii: "0"), literal.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) {

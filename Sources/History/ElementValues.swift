@@ -3,20 +3,20 @@ import JSON
 /// What a path with `$` leads to in one row.
 struct ElementValues {
     /// Those that are not null.
-    private(set) var values: [JSONView] = []
+    private(set) var values: [JSONGlance] = []
     private(set) var hasNull = false
     /// Whether any of them has something inside.
     private(set) var hasContainers = false
 
     private init() {}
 
-    init(_ array: JSONView) {
+    init(_ array: JSONGlance) {
         for element in array.elements { append(element) }
     }
 
     var isEmpty: Bool { values.isEmpty && !hasNull }
 
-    private mutating func append(_ value: JSONView) {
+    private mutating func append(_ value: JSONGlance) {
         switch value.kind {
         case .null: hasNull = true
         case .array, .object:

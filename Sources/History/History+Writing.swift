@@ -96,16 +96,16 @@ extension History {
     /// text in which each name stands once, with its last value.
     private func write(
         _ view: JSONView, _ root: Table.Root, of table: Table, _ row: Table.Row,
-        _ body: (JSONView, inout ColumnTree, inout ColumnTree.Findings) -> Void
+        _ body: (JSONGlance, inout ColumnTree, inout ColumnTree.Findings) -> Void
     ) {
         table.write(root, row: row) { tree, findings in
-            body(view, &tree, &findings)
+            view.withGlance { body($0, &tree, &findings) }
             guard findings.hasRepeatedName, let cleaned = try? JSONDocument(parsing: JSONValue(view).utf8) else {
                 return
             }
             tree.scrub(row: row)
             findings = ColumnTree.Findings()
-            body(cleaned.root, &tree, &findings)
+            cleaned.root.withGlance { body($0, &tree, &findings) }
         }
     }
 
@@ -138,9 +138,10 @@ extension History {
 
     /// The name of a page or screen, also where it came outside of the properties.
     private func writeName(
-        _ body: JSONView, of call: Call, _ tree: inout ColumnTree, row: Table.Row, _ findings: inout ColumnTree.Findings
+        _ body: JSONGlance, of call: Call, _ tree: inout ColumnTree, row: Table.Row,
+        _ findings: inout ColumnTree.Findings
     ) {
-        func text(_ view: JSONView?) -> JSONView? { view?.withText { !$0.isEmpty } == true ? view : nil }
+        func text(_ value: JSONGlance?) -> JSONGlance? { value?.withText { !$0.isEmpty } == true ? value : nil }
         let properties = body["properties"]
         guard let name = text(body["name"]) ?? text(properties?["name"]) else { return }
         let alias: StaticString = call.kind == .page ? "page_name" : "screen_name"

@@ -5,21 +5,36 @@
 ///
 /// Three layers: texts on disk in segments, texts that are being written, and fresh ones; each has a hash table of its
 /// own, and a text is in one of them.
+///
+/// A class, because it stands inside of others that are asked a dozen times per call: a value would be copied, part by
+/// part, for each question that is more than a few instructions.
 @usableFromInline
-struct StringPool {
+final class StringPool {
     /// The code of the first fresh text.
     @usableFromInline private(set) var first: UInt32 = 0
     @usableFromInline private(set) var fresh = Texts()
     private(set) var frozen: FrozenTexts?
     /// What is on disk, ascending by code without gaps.
-    private(set) var segments: [TextSegment] = []
+    private(set) var segments: [TextSegment] = [] {
+        didSet { stored = ContiguousArray(segments.map { Stored(end: $0.end, texts: Unmanaged.passUnretained($0)) }) }
+    }
+    /// The same for looking up, without counting references; `segments` keeps them alive.
+    private var stored: ContiguousArray<Stored> = []
     /// Drawn per History, so that nobody can prepare texts that collide. Codes do not depend on it.
     private(set) var seed = UInt64.random(in: .min ... .max)
+
+    private struct Stored {
+        /// Code after the last one.
+        let end: UInt32
+        let texts: Unmanaged<TextSegment>
+    }
+
+    @usableFromInline init() {}
 
     var count: Int { Int(first) + fresh.count }
 
     /// The code of a text, given now if the text is new.
-    mutating func intern(_ text: UnsafeBufferPointer<UInt8>) -> UInt32 {
+    func intern(_ text: UnsafeBufferPointer<UInt8>) -> UInt32 {
         let hash = high(text)
         if let place = fresh.find(text, hash: hash) { return first + place }
         if first > 0, let code = findOlder(text, hash: hash) {
@@ -30,7 +45,7 @@ struct StringPool {
         return first + fresh.append(text, hash: hash)
     }
 
-    mutating func intern(_ text: String) -> UInt32 {
+    func intern(_ text: String) -> UInt32 {
         var text = text
         return text.withUTF8 { intern($0) }
     }
@@ -53,8 +68,8 @@ struct StringPool {
 
     private func findOlder(_ text: UnsafeBufferPointer<UInt8>, hash: UInt32) -> UInt32? {
         if let frozen, let place = frozen.texts.find(text, hash: hash) { return frozen.first + place }
-        for segment in segments {
-            if let code = segment.find(text, hash: hash) { return code }
+        for place in stored.indices {
+            if let code = stored[place].texts._withUnsafeGuaranteedRef({ $0.find(text, hash: hash) }) { return code }
         }
         return nil
     }
@@ -77,8 +92,8 @@ struct StringPool {
     @usableFromInline
     func withOlderBytes<Result>(_ code: UInt32, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
         if let frozen, code >= frozen.first { return frozen.texts.withBytes(Int(code - frozen.first), body) }
-        for segment in segments where code < segment.end {
-            return segment.withBytes(Int(code - segment.first), body)
+        for place in stored.indices where code < stored[place].end {
+            return stored[place].texts._withUnsafeGuaranteedRef { $0.withBytes(Int(code - $0.first), body) }
         }
         return body(UnsafeBufferPointer(start: nil, count: 0))
     }
@@ -89,12 +104,12 @@ struct StringPool {
     private(set) var revived: Set<UInt32> = []
     private var isTracking = false
 
-    mutating func beginTracking() {
+    func beginTracking() {
         isTracking = true
         revived = []
     }
 
-    mutating func endTracking() {
+    func endTracking() {
         isTracking = false
         revived = []
     }
@@ -102,7 +117,7 @@ struct StringPool {
     // MARK: Layers
 
     /// Sets the fresh texts apart to be written, if there are any and none are already.
-    mutating func freeze() {
+    func freeze() {
         guard fresh.count > 0, frozen == nil else { return }
         frozen = FrozenTexts(first: first, texts: fresh)
         first += UInt32(fresh.count)
@@ -110,15 +125,15 @@ struct StringPool {
     }
 
     /// What was frozen is on disk now.
-    mutating func thaw(to segments: [TextSegment]) {
+    func thaw(to segments: [TextSegment]) {
         frozen = nil
         self.segments = segments
     }
 
-    mutating func setSegments(_ segments: [TextSegment]) { self.segments = segments }
+    func setSegments(_ segments: [TextSegment]) { self.segments = segments }
 
     /// An empty pool takes over what is on disk.
-    mutating func open(_ segments: [TextSegment], seed: UInt64) {
+    func open(_ segments: [TextSegment], seed: UInt64) {
         self.segments = segments
         self.seed = seed
         first = segments.last?.end ?? 0

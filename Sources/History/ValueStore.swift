@@ -82,14 +82,14 @@ public final class ValueStore {
 /// bytes of their elements' cells. So only the pool must be kept for cells to mean the same tomorrow.
 @usableFromInline
 struct Values {
-    @usableFromInline var strings = StringPool()
+    @usableFromInline let strings = StringPool()
     /// Where the text of an array or object is put together.
     private var scratch: [UInt8] = []
     /// The elements of the list that was made last.
     private(set) var lastList: [Cell] = []
 
     /// - Parameter last: a text that the value may well be again.
-    mutating func cell(_ value: JSONView, last: UInt32? = nil) -> Cell {
+    mutating func cell(_ value: JSONGlance, last: UInt32? = nil) -> Cell {
         switch value.kind {
         case .null: return .null
         case .bool: return Cell(.boolean, code: value.bool == true ? 1 : 0)
@@ -107,13 +107,13 @@ struct Values {
         }
     }
 
-    private mutating func composite(_ value: JSONView) -> UInt32 {
+    private mutating func composite(_ value: JSONGlance) -> UInt32 {
         scratch.removeAll(keepingCapacity: true)
         CompactText.append(value, to: &scratch)
         return scratch.withUnsafeBufferPointer { strings.intern($0) }
     }
 
-    mutating func list(_ values: [JSONView], hasNull: Bool) -> Cell {
+    mutating func list(_ values: [JSONGlance], hasNull: Bool) -> Cell {
         lastList.removeAll(keepingCapacity: true)
         for value in values {
             let cell = cell(value)

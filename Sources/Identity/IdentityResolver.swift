@@ -8,7 +8,7 @@ public import Model
 ///
 /// A call whose ids are all known and lead to one profile, which is nearly every call, costs one look-up per id.
 public final class IdentityResolver {
-    var types: TypeTable
+    let types: TypeTable
     var profiles: [ProfileEntry] = []
     var table: IdentifierTable
     var links = LinkGraph()

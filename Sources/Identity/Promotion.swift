@@ -29,14 +29,18 @@ struct Promotion: Sendable {
     private static let groupIDLengthMaximum = 500
 
     mutating func gather(_ call: Call, body: JSONView, types: TypeTable) {
+        body.withGlance { gather(call, $0, types) }
+    }
+
+    private mutating func gather(_ call: Call, _ body: JSONGlance, _ types: TypeTable) {
         add(.userID, call.userID, types)
         // An alias is resolved by its userId alone (spec §4.8).
         guard call.kind != .alias else { return }
         add(.anonymousID, call.anonymousID, types)
         // `traits` counts on identify and group, `properties` on the others (spec §4.2).
         let hasTraits = call.kind == .identify || call.kind == .group
-        var members: JSONView?
-        var context: JSONView?
+        var members: JSONGlance?
+        var context: JSONGlance?
         for (key, value) in body.members {
             if key.isText(Name.context) {
                 context = value
@@ -53,7 +57,7 @@ struct Promotion: Sendable {
         }
     }
 
-    private mutating func gather(members: JSONView, areProperties: Bool, _ types: TypeTable) {
+    private mutating func gather(members: JSONGlance, areProperties: Bool, _ types: TypeTable) {
         if !areProperties || types.settings.promotesPropertiesEmail { add(.email, members[Name.email], types) }
         if !areProperties, types.rule(BuiltInType.crossDomainID.rawValue) != nil {
             add(.crossDomainID, members[Name.crossDomainID], types)
@@ -67,9 +71,9 @@ struct Promotion: Sendable {
     }
 
     /// Returns `context.groupId`.
-    private mutating func gather(context: JSONView, _ types: TypeTable) -> String? {
-        var (traits, device, integrations): (JSONView?, JSONView?, JSONView?)
-        var (braze, externalIDs, groupID): (JSONView?, JSONView?, JSONView?)
+    private mutating func gather(context: JSONGlance, _ types: TypeTable) -> String? {
+        var (traits, device, integrations): (JSONGlance?, JSONGlance?, JSONGlance?)
+        var (braze, externalIDs, groupID): (JSONGlance?, JSONGlance?, JSONGlance?)
         for (key, value) in context.members {
             if key.isText(Name.traits) {
                 traits = value
@@ -93,7 +97,7 @@ struct Promotion: Sendable {
         return groupID.flatMap(Self.text)
     }
 
-    private mutating func gather(device: JSONView, _ types: TypeTable) {
+    private mutating func gather(device: JSONGlance, _ types: TypeTable) {
         let own: (id: BuiltInType, idfa: BuiltInType, token: BuiltInType)
         switch device[Name.type]?.string?.lowercased() {
         case "android": own = (.androidID, .androidIDFA, .androidPushToken)
@@ -106,7 +110,7 @@ struct Promotion: Sendable {
         if device[Name.adTrackingEnabled]?.bool == true { add(own.idfa, device[Name.advertisingID], types) }
     }
 
-    private mutating func gather(externalID item: JSONView, _ types: TypeTable) {
+    private mutating func gather(externalID item: JSONGlance, _ types: TypeTable) {
         guard let value = item[Name.id].flatMap(Self.text), let type = item[Name.type]?.string?.lowercased(),
             let collection = item[Name.collection]?.string.flatMap(Identifier.Collection.init(rawValue:)),
             item[Name.encoding]?.isText(Name.none) == true, IdentitySettings.isTypeName(type),
@@ -124,7 +128,7 @@ struct Promotion: Sendable {
 
     // MARK: Values
 
-    private mutating func add(_ type: BuiltInType, _ value: JSONView?, _ types: TypeTable) {
+    private mutating func add(_ type: BuiltInType, _ value: JSONGlance?, _ types: TypeTable) {
         if let value { add(type.rawValue, Self.text(value), types) }
     }
 
@@ -149,7 +153,7 @@ struct Promotion: Sendable {
     }
 
     /// Strings as they are and numbers as decimal text; null, booleans, arrays and objects are no ids (spec §4.2).
-    private static func text(_ value: JSONView) -> String? {
+    private static func text(_ value: JSONGlance) -> String? {
         switch value.kind {
         case .string: value.string
         case .number: value.number?.text

@@ -44,7 +44,7 @@ enum BuiltInType: UInt16, CaseIterable {
 
 /// Types of id as small numbers, with their rules ready for use. Numbers are given once and stay, whatever becomes of
 /// the rule: mapped ids refer to them.
-struct TypeTable: Sendable {
+final class TypeTable {
     struct Rule: Sendable {
         /// From 1, the highest priority, within the collection.
         let rank: Int
@@ -74,7 +74,7 @@ struct TypeTable: Sendable {
     }
 
     /// The number of a type, given now if need be.
-    mutating func number(of name: Name) -> UInt16 {
+    func number(of name: Name) -> UInt16 {
         if let number = numbers[name] { return number }
         let number = UInt16(names.count)
         names.append(name)
@@ -93,7 +93,7 @@ struct TypeTable: Sendable {
         Identifier(collection: names[Int(type)].collection, type: names[Int(type)].type, value: value)
     }
 
-    mutating func apply(_ settings: IdentitySettings) {
+    func apply(_ settings: IdentitySettings) {
         self.settings = settings
         for index in rules.indices { rules[index] = nil }
         traitKeys = [:]

@@ -3,22 +3,23 @@
 // function below touches memory outside `base..<end` and `nodes[0..<capacity]`.
 
 /// One value on the tape. Keys of members are nodes too, each before its value.
+@usableFromInline
 struct JSONNode: Sendable {
     /// The value's bytes, quotes and brackets included: `start..<end`.
-    var start: UInt32
-    var end: UInt32
+    @usableFromInline var start: UInt32
+    @usableFromInline var end: UInt32
     /// Index of the first node behind this value. While a container is open: the index of the one around it.
-    var next: UInt32
-    var kind: JSONView.Kind
-    var flags: UInt8
+    @usableFromInline var next: UInt32
+    @usableFromInline var kind: JSONView.Kind
+    @usableFromInline var flags: UInt8
 
     /// A string with at least one escape.
-    static let escaped: UInt8 = 1
+    @inlinable static var escaped: UInt8 { 1 }
     /// A string with an escape that may not be stored as it is: `\u0000` or a lone surrogate.
     static let unstorable: UInt8 = 2
     /// A bare NaN, Infinity or -Infinity, which reads as null.
     static let nonFinite: UInt8 = 4
-    static let isTrue: UInt8 = 8
+    @inlinable static var isTrue: UInt8 { 8 }
 }
 
 struct JSONScan {

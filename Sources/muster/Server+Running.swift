@@ -27,6 +27,7 @@ extension Server {
                 .init(service: activity),
                 .init(service: erasure),
                 .init(service: retention),
+                .init(service: MemoryRun()),
                 .init(service: application),
             ],
             gracefulShutdownSignals: options.handlesSignals ? [.sigterm, .sigint] : [],
@@ -160,6 +161,20 @@ struct RetentionRun: Service {
                     await keeper.eraseExpired()
                 }
                 group.cancelAll()
+            }
+        }
+    }
+}
+
+/// Gives memory that a busy hour left behind back to the system, as long as there is enough of it to be worth a look.
+private struct MemoryRun: Service {
+    private static let worthwhileBytes = 128 << 20
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(30))
+                if Usage().anonymousBytes > Self.worthwhileBytes { Memory.giveBack() }
             }
         }
     }

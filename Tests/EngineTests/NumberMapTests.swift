@@ -28,9 +28,35 @@ import Testing
         #expect(found == model && map.count == model.count)
     }
 
+    @Test("A sparse table behaves as a dictionary does, and walks its numbers upwards", arguments: 1...4)
+    func sparse(seed: UInt64) {
+        print("sparse table seed \(seed)")
+        var random = SeededRandom(seed: seed)
+        let table = SparseTable<Int>()
+        var model: [UInt32: Int] = [:]
+        // Groups that are full, that come and go, and, in one seed, that lie far apart.
+        let stride: UInt32 = seed == 4 ? 1000 : 1
+        for step in 0..<20_000 {
+            let key = UInt32(random.next() % 300) &* stride
+            let value = random.next() % 5 < (step / 5_000 % 2 == 0 ? 1 : 4) ? nil : step
+            table[key] = value
+            model[key] = value
+            if step % 1000 == 0 {
+                for number in 0..<300 as Range<UInt32> { #expect(table[number &* stride] == model[number &* stride]) }
+            }
+        }
+        var found: [UInt32] = []
+        table.forEach {
+            found.append($0)
+            #expect(model[$0] == $1)
+        }
+        #expect(found == model.keys.sorted() && table.count == model.count)
+        #expect(table[.max] == nil)
+    }
+
     @Test("A table of states gives back every kind of value, and forgets what it is told to")
     func states() {
-        var table = StateTable()
+        let table = StateTable()
         let values: [JSONValue] = [nil, true, false, 0, -12.5, 1e300, "x", ["a", 1], "y", "z"]
         for round in 1...3 {
             for (number, value) in values.enumerated() {

@@ -206,14 +206,9 @@ public final class Run: @unchecked Sendable {
 
     private func findRows(of profile: UInt32) -> Range<Int> {
         guard core.isSound else { return 0..<0 }
-        var low = 0
-        var high = profiles.count
-        while low < high {
-            let middle = (low + high) / 2
-            if profiles[middle] < profile { low = middle + 1 } else { high = middle }
-        }
-        guard low < profiles.count, profiles[low] == profile else { return 0..<0 }
-        return Int(starts[low])..<Int(starts[low + 1])
+        let place = SortedNumbers.firstIndex(notBelow: profile, in: profiles)
+        guard place < profiles.count, profiles[place] == profile else { return 0..<0 }
+        return Int(starts[place])..<Int(starts[place + 1])
     }
 
     /// The profile that a row belongs to.
