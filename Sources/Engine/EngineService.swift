@@ -56,6 +56,7 @@ public final class EngineService: Sendable {
     private let readers = Atomic<Int>(0)
     private let shared = Mutex(Shared())
     private let log: EventLog
+    private let readAhead: ReadAhead
     public let store: StateStore
     private let gate: ReceiptGate
     private let logger: Logger
@@ -71,6 +72,7 @@ public final class EngineService: Sendable {
         self.configuration = configuration
         self.store = store
         self.log = log
+        readAhead = ReadAhead(log)
         self.gate = gate
         self.logger = logger
         upkeep = HistoryUpkeep(logger)
@@ -108,6 +110,7 @@ public final class EngineService: Sendable {
         log.wakeWaiters()
         ended.wait()
         ended.signal()
+        readAhead.drain()
         upkeep.stop()
         // So that the next start has nothing to read from the Log.
         engine.withLock { if $0.unfit == nil { upkeep.close($0) } }
@@ -251,7 +254,8 @@ public final class EngineService: Sendable {
         }
         // The horizon first: a record that enters the Log after this line is not earlier than it.
         let horizon = gate.horizon()
-        let records = Engine.batch(try log.read(from: position, limit: configuration.batchRecords))
+        let records = Engine.batch(try readAhead.records(from: position, limit: configuration.batchRecords))
+        readAhead.begin(from: position + Int64(records.count), limit: configuration.batchRecords)
         let result = try engine.withLock { engine in
             var turn = Turn(isBusy: true, nextDue: nil, position: position)
             // A reader may have found damage, and opened it anew.
