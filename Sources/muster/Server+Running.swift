@@ -11,6 +11,7 @@ import Logging
 import Model
 import NIOCore
 import ServiceLifecycle
+import Store
 import UnixSignals
 
 extension Server {
@@ -45,6 +46,12 @@ extension Server {
     private func close() async throws {
         try await client.shutdown()
         try log.close()
+        do {
+            try engine.store.close()
+        } catch {
+            // Nothing is lost by it: what its write-ahead log holds is read at the next start.
+            logger.warning("the state file could not be closed", metadata: ["error": "\(error)"])
+        }
         if let failure = engine.failure { throw ServerError("the engine stopped: \(failure)") }
     }
 
