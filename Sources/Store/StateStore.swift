@@ -70,10 +70,13 @@ public final class StateStore: Sendable {
         try copy.close()
     }
 
-    /// Closes the file after the work in progress. Everything afterwards throws.
+    /// Closes the file after the work in progress, with nothing left in its write-ahead log. Everything afterwards throws.
     public func close() throws {
         upkeep.close()
         try checkpointer.close()
+        try pool.writeWithoutTransaction { db in
+            _ = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+        }
         try pool.close()
     }
 }
