@@ -16,7 +16,7 @@ public enum Mapping: Sendable, Hashable {
 ///
 /// One reference, for it is handed from queue to queue, and between threads.
 public struct AttributeUpdate: Sendable, Hashable {
-    private var parts: Parts
+    private let parts: Parts
 
     private final class Parts: Sendable {
         let array: String

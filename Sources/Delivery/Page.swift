@@ -107,12 +107,12 @@ struct RecentAcknowledgements: Sendable {
     /// What the ledger holds now of a person's values, of which `known` was read before.
     func update(_ known: inout [String: Known], of person: String, _ names: [(key: String, value: JSONValue)]) {
         var seen: Set<String> = []
-        for half in [newer, older] {
-            half.walk(person) { entry in
-                let name = entry.key.attribute
-                guard names.contains(where: { $0.key == name }), seen.insert(name).inserted else { return }
-                known[name] = entry.json.flatMap { try? JSONValue(parsing: $0) }.flatMap(Known.init(stored:))
-            }
+        func take(_ entry: LedgerEntry) {
+            let name = entry.key.attribute
+            guard names.contains(where: { $0.key == name }), seen.insert(name).inserted else { return }
+            known[name] = entry.json.flatMap { try? JSONValue(parsing: $0) }.flatMap(Known.init(stored:))
         }
+        newer.walk(person, take)
+        older.walk(person, take)
     }
 }
